@@ -81,7 +81,9 @@ def generate() -> None:
         out.mkdir()
         validate_set = Path(scratch) / "validate.binpb"
         validate_set.write_bytes(validate_descriptors())
-        plugins = [f"--plugin=protoc-gen-{name}={BIN / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")]
+        plugins = [
+            f"--plugin=protoc-gen-{name}={BIN / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")
+        ]
         compile_protos(
             validate_set,
             *plugins,
@@ -145,7 +147,9 @@ def check() -> int:
 
 def main() -> int:
     """Runs one of the commands; returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=("generate", "check", "format", "baseline"))
     command = parser.parse_args().command
     if command == "check":

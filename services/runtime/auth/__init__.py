@@ -1,0 +1,1 @@
+"""Who calls: tokens of users and of services."""

@@ -1,0 +1,38 @@
+"""What is known about the call being served, for whoever runs inside it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from studio.options.v1.access_pb2 import ROLE_INTERNAL, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as far as the token tells."""
+
+    subject: str
+    """The token's `sub`; for a service its name."""
+    role: Role.ValueType
+    """What the caller is; ROLE_UNSPECIFIED for a valid token without a role of ours."""
+
+    @property
+    def is_service(self) -> bool:
+        """Whether another service of this system calls."""
+        return self.role == ROLE_INTERNAL
+
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""Time of the event loop at which the caller stops waiting."""
+
+
+def remaining_s(at_most_s: float) -> float:
+    """Seconds that work for the current call may take: what is left of its deadline, `at_most_s` at most."""
+    end = deadline.get()
+    if end is None:
+        return at_most_s
+    return max(0.0, min(at_most_s, end - asyncio.get_running_loop().time()))

@@ -1,0 +1,44 @@
+"""Finds out who calls. Envoy has looked at the token already; gRPC callers don't pass Envoy."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from services.runtime import context as call
+from services.runtime.auth.tokens import TokenVerifier, bearer_token
+from services.runtime.contract import Method
+from services.runtime.errors import StudioError
+from services.runtime.interceptors.chain import Context, Handler
+from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_REQUIRED
+
+HEADER = "authorization"
+
+
+class Authenticate:
+    """Verifies the bearer token of each call.
+
+    Args:
+        verifier: knows the keys.
+    """
+
+    name = "authenticate"
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    def wrap(self, method: Method, handler: Handler) -> Handler:  # noqa: ARG002  every rpc alike
+        """The handler, with `context.caller` set."""
+
+        async def authenticated(request: Message, context: Context) -> Message | None:
+            token = ""
+            for key, value in context.invocation_metadata() or ():
+                if key == HEADER and isinstance(value, str):
+                    token = bearer_token(value)
+            if not token:
+                raise StudioError(
+                    ERROR_REASON_AUTH_REQUIRED, "a bearer token is required in the header `authorization`"
+                )
+            call.caller.set(await self._verifier.verify(token))
+            return await handler(request, context)
+
+        return authenticated

@@ -1,0 +1,50 @@
+"""Outermost: turns whatever a handler raises into a status, and lets no defect pass unlogged."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+from google.protobuf.message import Message
+
+from services.runtime import context as call
+from services.runtime.contract import Method
+from services.runtime.errors import StudioError
+from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.logs import get_logger
+from services.runtime.redaction import redact
+from services.runtime.statuses import code_of, trailing_metadata
+from studio.options.v1.errors_pb2 import ERROR_REASON_DEADLINE_EXCEEDED, ERROR_REASON_INTERNAL
+
+log = get_logger(__name__)
+
+
+class Recover:
+    """Answers errors in the one shape of `statuses`."""
+
+    name = "recover"
+
+    def wrap(self, method: Method, handler: Handler) -> Handler:
+        """The handler, never raising anything but gRPC's own abort and cancellation."""
+
+        async def recovered(request: Message, context: Context) -> Message | None:
+            try:
+                return await handler(request, context)
+            except (grpc.aio.AbortError, asyncio.CancelledError):
+                # A cancelled handler must stay cancelled: swallowing it leaks the call.
+                raise
+            except StudioError as error:
+                failure = error
+            except TimeoutError:
+                failure = StudioError(
+                    ERROR_REASON_DEADLINE_EXCEEDED, "the call took longer than its deadline allows"
+                )
+            except Exception:
+                log.exception("rpc.defect", method=method.path)
+                failure = StudioError(
+                    ERROR_REASON_INTERNAL,
+                    f"internal error; the log has it under request id {call.request_id.get()}",
+                )
+            return await context.abort(code_of(failure), redact(failure.message), trailing_metadata(failure))
+
+        return recovered

@@ -1,0 +1,222 @@
+"""Runs a service: settings, logs, the chain around its handlers, health, reflection, metrics, graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import grpc
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.runtime import logs, metrics
+from services.runtime.auth.jwks import Jwks
+from services.runtime.auth.service_tokens import ServiceTokens
+from services.runtime.auth.tokens import TokenVerifier
+from services.runtime.backoff import Backoff
+from services.runtime.contract import load_contract
+from services.runtime.health_http import HealthServer
+from services.runtime.interceptors.authenticate import Authenticate
+from services.runtime.interceptors.authorize import Authorize
+from services.runtime.interceptors.chain import Chain, Step
+from services.runtime.interceptors.observe import Observe
+from services.runtime.interceptors.recover import Recover
+from services.runtime.interceptors.request_id import RequestId
+from services.runtime.interceptors.validate import Validate
+from services.runtime.settings import ServiceSettings, load
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+MAX_REQUEST_BYTES = 32 << 20
+MAX_RESPONSE_BYTES = 64 << 20
+
+log = logs.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Servicer:
+    """One gRPC service and what answers it."""
+
+    service: str
+    """Full name: `studio.redis.v1.RedisService`."""
+    add: Callable[[Any, grpc.aio.Server], None]
+    """The generated `add_…Servicer_to_server`."""
+    handler: object
+    """The servicer."""
+
+
+@dataclass
+class Runtime(Generic[SettingsT]):
+    """What a service gets from here."""
+
+    settings: SettingsT
+    service_tokens: ServiceTokens
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def background(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Runs something for ever: when it fails that is logged and counted, and it is started again."""
+        self._tasks.append(asyncio.create_task(_supervise(name, run), name=name))
+
+    async def stop_background(self) -> None:
+        """Cancels what `background` started and waits for it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+OpenApp = Callable[[SettingsT, Runtime[SettingsT]], AbstractAsyncContextManager[Sequence[Servicer]]]
+"""Builds a service's parts and yields its servicers; closes what it opened."""
+
+
+def run(name: str, settings_class: type[SettingsT], open_app: OpenApp[SettingsT]) -> None:
+    """Runs a service until SIGTERM or SIGINT.
+
+    Raises:
+        SystemExit: the settings are wrong or an address is taken; with a sentence.
+    """
+    settings = load(settings_class)
+    logs.configure(name, settings.log_level)
+    uvloop.run(_run_until_signal(name, settings, open_app))
+
+
+async def serve(
+    name: str,
+    settings: SettingsT,
+    open_app: OpenApp[SettingsT],
+    *,
+    stop: asyncio.Event,
+    started: asyncio.Future[int] | None = None,
+) -> None:
+    """Runs a service until `stop` is set.
+
+    Args:
+        name: name of the service, in logs and tokens.
+        settings: its settings; port 0 in an address picks a free one.
+        open_app: builds it.
+        stop: ends it: not serving, finish what runs, close.
+        started: gets the gRPC port once calls are taken.
+
+    Raises:
+        SystemExit: an address can't be bound; with a sentence.
+    """
+    runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret))
+    healthy = health.aio.HealthServicer()
+    ready = threading.Event()
+    probes = _bind_probes(settings, ready)
+    try:
+        async with _open(open_app, settings, runtime) as servicers:
+            server = _build(settings, servicers, healthy)
+            port = _bind(server, settings.grpc_address)
+            await server.start()
+            await _set_serving(healthy, servicers)
+            ready.set()
+            log.info("service.started", grpc_port=port, http_port=probes.port)
+            if started is not None:
+                started.set_result(port)
+            await stop.wait()
+            ready.clear()
+            log.info("service.stopping", grace_s=settings.shutdown_grace_s)
+            await healthy.enter_graceful_shutdown()
+            await server.stop(settings.shutdown_grace_s)
+    finally:
+        probes.close()
+        log.info("service.stopped")
+
+
+def steps(settings: ServiceSettings) -> list[Step]:
+    """The steps around every handler, outermost first: the order of the design, asserted by a test."""
+    keys = Jwks(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+    verifier = TokenVerifier(
+        jwt_secret=settings.jwt_secret, keys=keys, service_secret=settings.service_token_secret
+    )
+    return [Recover(), RequestId(), Observe(), Authenticate(verifier), Authorize(), Validate()]
+
+
+@contextlib.asynccontextmanager
+async def _open(
+    open_app: OpenApp[SettingsT], settings: SettingsT, runtime: Runtime[SettingsT]
+) -> AsyncIterator[Sequence[Servicer]]:
+    async with open_app(settings, runtime) as servicers:
+        try:
+            yield servicers
+        finally:
+            await runtime.stop_background()
+
+
+def _build(
+    settings: ServiceSettings, servicers: Sequence[Servicer], healthy: health.aio.HealthServicer
+) -> grpc.aio.Server:
+    server = grpc.aio.server(
+        interceptors=[Chain(load_contract(), steps(settings))],
+        maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+        options=(
+            ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+            ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+            # Two processes on one port would share connections, not calls; a port that is taken must fail.
+            ("grpc.so_reuseport", 0),
+            # Callers that ping more often than their keepalive of 20 s are cut off.
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ),
+    )
+    for servicer in servicers:
+        servicer.add(servicer.handler, server)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = (*(servicer.service for servicer in servicers), health.SERVICE_NAME, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return server
+
+
+def _bind(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError:
+        raise SystemExit(
+            f"configuration: GRPC_ADDRESS {address} can't be bound: taken, or not of this host"
+        ) from None
+
+
+def _bind_probes(settings: ServiceSettings, ready: threading.Event) -> HealthServer:
+    try:
+        return HealthServer(settings.http_address, ready.is_set)
+    except OSError as error:
+        raise SystemExit(
+            f"configuration: HTTP_ADDRESS {settings.http_address} can't be bound: {error.strerror}"
+        ) from None
+
+
+async def _set_serving(
+    healthy: health.aio.HealthServicer,
+    servicers: Sequence[Servicer],
+) -> None:
+    for name in ("", *(servicer.service for servicer in servicers)):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+
+async def _run_until_signal(name: str, settings: SettingsT, open_app: OpenApp[SettingsT]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    await serve(name, settings, open_app, stop=stop)
+
+
+async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    backoff = Backoff()
+    while True:
+        try:
+            await run()
+        except Exception:
+            metrics.BACKGROUND_FAILURES.labels(name).inc()
+            wait_s = backoff.next_s()
+            log.exception("background.failed", task=name, retry_in_s=round(wait_s, 2))
+            await asyncio.sleep(wait_s)
+        else:
+            return

@@ -1,0 +1,201 @@
+"""Settings from the environment: one typed class a service, read once at the start.
+
+A missing or bad value stops the start with a sentence that names the variable and never repeats the value.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from services.runtime.crypto import KeyRing, WeakKeyError
+
+S = TypeVar("S", bound=BaseSettings)
+
+MIN_SECRET = 32
+"""Characters of a signing secret: RFC 7518, section 3.2, asks for 256 bits with HS256."""
+
+_Address = Annotated[str, Field(pattern=r"^(?:unix:.+|.+:\d{1,5})$")]
+_Csv = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Base of every settings class: a field is the variable of its upper-case name."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+
+class ServiceSettings(Settings):
+    """What every service reads."""
+
+    grpc_address: _Address
+    """Where the service listens for gRPC: `host:port`, or `[::]:port` for both families."""
+    http_address: _Address
+    """Where `/healthz` and `/metrics` are served."""
+    jwt_secret: SecretStr | None = None
+    """HS256 secret of user tokens: Supabase's `JWT_SECRET`."""
+    jwt_jwks_url: str | None = None
+    """JWKS with the public keys of user tokens."""
+    service_token_secret: SecretStr
+    """Signs the tokens by which services of this system know each other."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+    max_concurrent_rpcs: int = Field(default=1000, ge=1)
+    """Calls served at a time; one more is refused with RESOURCE_EXHAUSTED."""
+    shutdown_grace_s: float = Field(default=10.0, ge=0)
+    """Seconds that running calls have to finish after SIGTERM."""
+    outbound_deny: _Csv = ()
+    """Networks (CIDR) that no connection may lead to, beside those that are always refused."""
+    outbound_allow: _Csv = ()
+    """Where set, the only networks (CIDR) that connections may lead to."""
+
+    @field_validator("outbound_deny", "outbound_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_csv(value)
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @field_validator("jwt_secret", "service_token_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET:
+            raise ValueError(f"must have at least {MIN_SECRET} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _some_key_for_users(self) -> ServiceSettings:
+        if self.jwt_secret is None and self.jwt_jwks_url is None:
+            raise ValueError("JWT_SECRET or JWT_JWKS_URL must be set: without one no user can sign in")
+        return self
+
+
+class EngineSettings(ServiceSettings):
+    """What every engine's service reads."""
+
+    registry_address: _Address = "127.0.0.1:50051"
+    """gRPC address of the registry."""
+    max_clients: int = Field(default=200, ge=1)
+    """Registered databases with an open client at a time."""
+    client_idle_timeout_s: float = Field(default=300.0, gt=0)
+    """Seconds after which an unused client is closed."""
+
+
+class CryptoSettings(Settings):
+    """The secrets from which the keys of connection strings come, by engine.
+
+    Each engine's own variable wins over `MULTI_DB_CRYPTO_KEY`, that over `PG_META_CRYPTO_KEY`.
+    """
+
+    redis_crypto_key: SecretStr | None = None
+    """Secret for Redis connections."""
+    mongodb_crypto_key: SecretStr | None = None
+    """Secret for MongoDB connections."""
+    bun_crypto_key: SecretStr | None = None
+    """Secret for Bun API connections."""
+    multi_db_crypto_key: SecretStr | None = None
+    """Secret for every engine without one of its own."""
+    pg_meta_crypto_key: SecretStr | None = None
+    """Secret shared with pg-meta; the last resort, and PostgreSQL's own."""
+    redis_crypto_keys_retired: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Former secrets for Redis, comma-separated."""
+    mongodb_crypto_keys_retired: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Former secrets for MongoDB, comma-separated."""
+    bun_crypto_keys_retired: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Former secrets for Bun APIs, comma-separated."""
+    multi_db_crypto_keys_retired: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Former secrets for every engine, comma-separated."""
+    pg_meta_crypto_keys_retired: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Former secrets shared with pg-meta, comma-separated."""
+
+    @field_validator(
+        "redis_crypto_keys_retired",
+        "mongodb_crypto_keys_retired",
+        "bun_crypto_keys_retired",
+        "multi_db_crypto_keys_retired",
+        "pg_meta_crypto_keys_retired",
+        mode="before",
+    )
+    @classmethod
+    def _split_secrets(cls, value: object) -> object:
+        return split_csv(value)
+
+    def key_ring(self, type_: str) -> KeyRing:
+        """The keys of one database type: `redis`, `mongodb`, `bun_api` or `postgres`.
+
+        Raises:
+            ValueError: no variable holds a secret, or it is a weak one; the sentence names the variable.
+        """
+        name, current = self._current(type_)
+        retired = [secret.get_secret_value() for each in _variables(type_) for secret in self._retired(each)]
+        try:
+            return KeyRing.from_secrets(current, retired)
+        except WeakKeyError as error:
+            raise ValueError(f"{name.upper()} {error}") from None
+
+    def secrets(self, type_: str) -> list[str]:
+        """Every secret that may have sealed values of this type, the current one first: for legacy formats."""
+        _, current = self._current(type_)
+        others = [getattr(self, name) for name in _variables(type_)]
+        values = [current, *(secret.get_secret_value() for secret in others if secret is not None)]
+        values += [secret.get_secret_value() for name in _variables(type_) for secret in self._retired(name)]
+        return list(dict.fromkeys(values))
+
+    def _current(self, type_: str) -> tuple[str, str]:
+        for name in _variables(type_):
+            secret = getattr(self, name)
+            if secret is not None:
+                return name, secret.get_secret_value()
+        names = " or ".join(name.upper() for name in _variables(type_))
+        raise ValueError(f"{names} must be set: connection strings of {type_} are encrypted with it")
+
+    def _retired(self, name: str) -> tuple[SecretStr, ...]:
+        retired: tuple[SecretStr, ...] = getattr(self, name.replace("_crypto_key", "_crypto_keys_retired"))
+        return retired
+
+
+def _variables(type_: str) -> tuple[str, ...]:
+    own = {"redis": "redis_crypto_key", "mongodb": "mongodb_crypto_key", "bun_api": "bun_crypto_key"}
+    first = (own[type_],) if type_ in own else ()
+    return (*first, "multi_db_crypto_key", "pg_meta_crypto_key")
+
+
+def split_csv(value: object) -> object:
+    """`"a, b"` as a tuple; anything else as it is."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def load(cls: type[S]) -> S:
+    """Reads the settings.
+
+    Raises:
+        SystemExit: with a sentence for each variable that is missing or wrong.
+    """
+    try:
+        return cls()
+    except ValidationError as error:
+        raise SystemExit("\n".join(_sentences(cls, error))) from None
+
+
+def _sentences(cls: type[BaseSettings], error: ValidationError) -> list[str]:
+    sentences = []
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        variable = str(each["loc"][0]).upper() if each["loc"] else ""
+        message = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "missing":
+            field = cls.model_fields[str(each["loc"][0])]
+            about = f" ({field.description})" if field.description else ""
+            message = f"must be set{about}"
+        sentences.append(f"configuration: {variable} {message}" if variable else f"configuration: {message}")
+    return sentences
