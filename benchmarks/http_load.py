@@ -1,0 +1,126 @@
+"""A closed loop of HTTP/1.1 requests on several connections: as little work for each as Python allows.
+
+Reads just enough of an answer to know where it ends: the status line and `content-length`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+HEADERS_END = b"\r\n\r\n"
+LENGTH = b"\r\ncontent-length: "
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go and with which token."""
+
+    host: str
+    port: int
+    token: str
+
+    def get(self, path: str) -> bytes:
+        """A GET request for a path."""
+        lines = (
+            f"GET {path} HTTP/1.1",
+            f"host: {self.host}",
+            f"authorization: Bearer {self.token}",
+            "",
+            "",
+        )
+        return "\r\n".join(lines).encode()
+
+
+@dataclass
+class Tally:
+    """What the connections of one loop did."""
+
+    answers: int = 0
+    failures: list[bytes] = field(default_factory=list)
+
+
+class Client(asyncio.Protocol):
+    """One connection: sends a request, waits for its whole answer, and so on."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._expected = -1
+        self._answer: asyncio.Future[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  create_connection makes no other
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Completes the answer that is waited for."""
+        self._buffer += data
+        if self._expected < 0:
+            end = self._buffer.find(HEADERS_END)
+            if end < 0:
+                return
+            start = self._buffer.lower().find(LENGTH, 0, end)
+            if start < 0:
+                raise ValueError(f"an answer without content-length: {bytes(self._buffer[:end])!r}")
+            start += len(LENGTH)
+            length = int(self._buffer[start : self._buffer.find(b"\r", start)])
+            self._expected = end + len(HEADERS_END) + length
+        if len(self._buffer) >= self._expected and self._answer is not None:
+            answer, self._answer = self._answer, None
+            body = bytes(self._buffer)
+            self._buffer.clear()
+            self._expected = -1
+            answer.set_result(body)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fails the answer that is waited for."""
+        if self._answer is not None:
+            self._answer.set_exception(error or ConnectionResetError("the server closed the connection"))
+
+    async def ask(self, request: bytes) -> bytes:
+        """The whole answer to one request: status line, headers, body."""
+        self._answer = asyncio.get_running_loop().create_future()
+        assert self._transport is not None  # noqa: S101  set before create_connection returns
+        self._transport.write(request)
+        return await self._answer
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connect(target: Target) -> Client:
+    """A connection to the target."""
+    _, client = await asyncio.get_running_loop().create_connection(Client, target.host, target.port)
+    return client
+
+
+async def closed_loop(target: Target, request: bytes, *, connections: int, seconds: float) -> float:
+    """Answers a second when each connection sends its next request as soon as it has its answer.
+
+    Raises:
+        RuntimeError: an answer is no success.
+    """
+    tally = Tally()
+    clients = [await connect(target) for _ in range(connections)]
+    end = time.perf_counter() + seconds
+    started = time.perf_counter()
+
+    async def loop(client: Client) -> None:
+        while time.perf_counter() < end and not tally.failures:
+            answer = await client.ask(request)
+            if answer[9:10] != b"2":
+                tally.failures.append(answer[:500])
+            tally.answers += 1
+
+    await asyncio.gather(*(loop(client) for client in clients))
+    elapsed = time.perf_counter() - started
+    for client in clients:
+        client.close()
+    if tally.failures:
+        raise RuntimeError(f"the system under test answers with a failure: {tally.failures[0]!r}")
+    return tally.answers / elapsed
