@@ -1,0 +1,61 @@
+"""Puts the Redis service together: resolver of connections, pool of clients, handlers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from services.redis_svc.client import RedisClient
+from services.redis_svc.handlers.databases import Databases
+from services.redis_svc.handlers.engine import EngineHandler
+from services.redis_svc.handlers.redis import RedisHandler
+from services.redis_svc.settings import TYPE, Settings
+from services.redis_svc.url import parse
+from services.runtime.pool import ClientPool
+from services.runtime.resolver import Connection, Resolver
+from services.runtime.server import Runtime, Servicer
+from studio.redis.v1.redis_service_pb2_grpc import add_RedisServiceServicer_to_server
+from studio.registry.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
+
+
+@contextlib.asynccontextmanager
+async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncIterator[Sequence[Servicer]]:
+    """Builds the service and yields what it serves; closes every connection at the end."""
+    keys, policy, limits = settings.keys(), settings.address_policy(), settings.limits()
+
+    async def create(connection: Connection) -> RedisClient:
+        options = parse(connection.connection_string.get_secret_value(), connection.config)
+        return RedisClient(options, policy, limits, allow_unix=settings.redis_allow_unix_sockets)
+
+    pool = ClientPool[Connection, RedisClient](
+        name=TYPE,
+        create=create,
+        close=RedisClient.aclose,
+        max_clients=settings.redis_max_connections or settings.max_clients,
+        idle_timeout_s=settings.client_idle_timeout_s,
+    )
+    resolver = Resolver(
+        type_=TYPE,
+        address=settings.registry_address,
+        tokens=runtime.service_tokens,
+        keys=keys,
+        on_gone=pool.discard,
+    )
+    runtime.background("resolver.watch", resolver.watch)
+    runtime.background("pool.idle", pool.run)
+    try:
+        yield (
+            Servicer(
+                "studio.redis.v1.RedisService",
+                add_RedisServiceServicer_to_server,
+                RedisHandler(Databases(resolver, pool)),
+            ),
+            Servicer(
+                "studio.registry.v1.EngineService",
+                add_EngineServiceServicer_to_server,
+                EngineHandler(keys, policy, limits, allow_unix=settings.redis_allow_unix_sockets),
+            ),
+        )
+    finally:
+        await pool.aclose()
+        await resolver.aclose()

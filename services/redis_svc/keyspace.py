@@ -1,0 +1,189 @@
+"""Lists keys page by page: SCAN, and what is asked about each key, with a bounded amount of work a page.
+
+Never KEYS. While the server looks up one step's keys, the next SCAN is under way already and the step before is made
+into an answer; each step is one write of at most `scan_step` keys, so that other callers of the shared connection, and
+other clients of the server, come in between. Keys go through in columns: one list a command, not one object a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from services.redis_svc.client import RedisClient
+from services.redis_svc.errors import to_studio_error
+from services.redis_svc.key_details import UNKNOWN, Keys, Lookup, Wanted
+from services.redis_svc.limits import Limits
+from services.redis_svc.link import Link, Started
+from services.redis_svc.replies import Command, Reply, ServerError, pack
+from services.runtime.errors import StudioError, invalid_argument
+from studio.options.v1 import errors_pb2 as e
+
+_CURSOR = re.compile(r"[0-9]{1,20}")
+_MAX_CURSOR = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which keys."""
+
+    pattern: bytes = b""
+    """Glob; empty for all."""
+    type: str = ""
+    """As TYPE names it; empty for all."""
+    count: int = 100
+    """About how many keys."""
+    cursor: str = ""
+    """Of the page before; empty or `0` for the first."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """What to look up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page was, beside its keys."""
+
+    cursor: str
+    """Of the next page; empty on the last."""
+    scanned: int
+    """About how many keys were looked at."""
+    total: int
+    """DBSIZE; -1 where the user may not ask."""
+
+
+async def list_keys(
+    client: RedisClient, query: Query, emit: Callable[[Keys], None], *, time_left_s: float = float("inf")
+) -> Page:
+    """Scans one page.
+
+    Args:
+        client: the database.
+        query: which keys, from where.
+        emit: gets the keys step by step, as they come; runs while the server works.
+        time_left_s: seconds until the caller stops waiting.
+
+    Raises:
+        StudioError: INVALID_CURSOR; INVALID_ARGUMENT for a type the server does not know; DB_PERMISSION_DENIED; …
+    """
+    return await _Scan(client.links[0], query, client.limits, time_left_s).run(emit)
+
+
+class _Scan:
+    """One page in the making: SCAN of step n, metadata of step n-1 and lengths of step n-2 go in one write."""
+
+    def __init__(self, link: Link, query: Query, limits: Limits, time_left_s: float) -> None:
+        self._link = link
+        self._query = query
+        self._limits = limits
+        self._cursor = parse_cursor(query.cursor)
+        self._seen: set[bytes] = set()
+        self._scanned = 0
+        self._budget = max(limits.scan_budget_keys, limits.scan_budget_factor * query.count)
+        # Half of what the caller still waits for: the answer must be made and sent in it, too.
+        self._until = asyncio.get_running_loop().time() + min(limits.scan_budget_s, time_left_s / 2)
+        self._filtered = bool(query.pattern or query.type)
+        self._step = 0
+        self._lookup = Lookup(query.wanted, query.type, limits)
+
+    async def run(self, emit: Callable[[Keys], None]) -> Page:
+        link, lookup = self._link, self._lookup
+        sizing = link.start(pack(((b"DBSIZE",),)), 1)
+        scan: Started | None = self._start_scan()
+        meta: tuple[list[bytes], Started] | None = None
+        lengths: tuple[Keys, Started] | None = None
+        try:
+            while scan or meta or lengths:
+                names = self._take(await scan.replies()) if scan else []
+                keys = lookup.keys(meta[0], await meta[1].replies()) if meta else None
+                done = lookup.with_lengths(lengths[0], await lengths[1].replies()) if lengths else None
+                scan = self._start_scan() if scan and self._goes_on() else None
+                meta = lengths = None
+                if names and (payload := lookup.request(names)):
+                    meta = (names, link.start(payload, lookup.width * len(names)))
+                elif names:
+                    keys = lookup.keys(names, [])
+                if keys and (asked := lookup.lengths_request(keys)):
+                    lengths, keys = (keys, link.start(*asked)), None
+                if scan or meta or lengths:
+                    # Let the write leave, so that the server works while this step's keys are emitted.
+                    await asyncio.sleep(0)
+                for each in (done, keys):
+                    if each:
+                        emit(each)
+            total = (await sizing.replies())[0]
+        finally:
+            sizing.cancel()
+            for started in (scan, meta and meta[1], lengths and lengths[1]):
+                if started:
+                    started.cancel()
+        size = total if isinstance(total, int) else UNKNOWN
+        scanned = self._scanned if size == UNKNOWN or self._cursor or self._query.cursor else size
+        return Page(str(self._cursor) if self._cursor else "", scanned, size)
+
+    def _goes_on(self) -> bool:
+        return (
+            self._cursor != 0
+            and len(self._seen) < self._query.count
+            and self._scanned < self._budget
+            and asyncio.get_running_loop().time() < self._until
+        )
+
+    def _start_scan(self) -> Started:
+        missing = max(1, self._query.count - len(self._seen))
+        step = missing
+        if self._filtered and self._scanned:
+            # As many as should hold what is missing, judging from the share that has matched so far.
+            step = missing * self._scanned // max(1, len(self._seen))
+        self._step = max(1, min(step, self._limits.scan_step))
+        command: Command = (b"SCAN", self._cursor)
+        if self._query.pattern:
+            command += (b"MATCH", self._query.pattern)
+        command += (b"COUNT", self._step)
+        if self._query.type:
+            command += (b"TYPE", self._query.type)
+        return self._link.start(pack((command,)), 1)
+
+    def _take(self, replies: Sequence[Reply]) -> list[bytes]:
+        """The keys of a SCAN that this page has not had yet; remembers the cursor."""
+        reply = replies[0]
+        if isinstance(reply, ServerError):
+            raise self._scan_error(reply)
+        cursor, found = cast("tuple[bytes, list[bytes]]", reply)
+        self._cursor = int(cursor)
+        self._scanned += self._step if self._filtered else len(found)
+        names = list(dict.fromkeys(found))
+        if not self._seen.isdisjoint(names):
+            names = [name for name in names if name not in self._seen]
+        self._seen.update(names)
+        return names
+
+    def _scan_error(self, reply: ServerError) -> StudioError:
+        if "invalid cursor" in reply.text:
+            return _invalid_cursor()
+        if "unknown type name" in reply.text:
+            return invalid_argument("type", "the server knows no such type")
+        return to_studio_error(reply, command="SCAN")
+
+
+def parse_cursor(text: str) -> int:
+    """The number a cursor is: what SCAN takes, an unsigned integer of 64 bits.
+
+    Raises:
+        StudioError: INVALID_CURSOR.
+    """
+    if not text:
+        return 0
+    if not _CURSOR.fullmatch(text) or int(text) > _MAX_CURSOR:
+        raise _invalid_cursor()
+    return int(text)
+
+
+def _invalid_cursor() -> StudioError:
+    return StudioError(
+        e.ERROR_REASON_INVALID_CURSOR,
+        "The cursor is none of this database's.",
+        hint="Take it from the answer before, as it is; leave it out for the first page.",
+    )

@@ -1,0 +1,51 @@
+"""Every bound of the Redis engine with its default, in one place. What an operator may change is in `settings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one registered database may take of this service, and this service of it."""
+
+    connect_timeout_s: float = 10.0
+    """Seconds to resolve, connect, shake hands and log in, every address and try together."""
+    command_timeout_s: float = 5.0
+    """Seconds from writing a request to its last reply."""
+    tries: int = 3
+    """Most times that anything is tried, the first included."""
+    backoff_s: float = 0.05
+    """Wait before the second try; doubles with each further one, and is spread at random."""
+    backoff_cap_s: float = 2.0
+    """Longest wait between tries, and longest time for which a failed connect is answered without a new one."""
+    max_inflight_commands: int = 50_000
+    """Commands of all callers that wait for a reply on one connection."""
+    max_inflight_bytes: int = 64 * MIB
+    """Bytes of those commands."""
+    max_reply_bytes: int = 64 * MIB
+    """Bytes of the replies to one request; a server that sends more loses the connection."""
+    max_value_bytes: int = 16 * MIB
+    """Bytes of a value that is set in one call."""
+    default_range_bytes: int = 1 * MIB
+    """Bytes of a value that one call returns when it doesn't say."""
+    default_page_keys: int = 100
+    """Keys of a page when the call doesn't say."""
+    scan_step: int = 500
+    """Most keys that one SCAN looks at, and most whose metadata one write asks for: about 1 ms of the server's
+    time, and of the other callers' on the connection."""
+    scan_budget_keys: int = 20_000
+    """Keys that one call looks at, at least; see `scan_budget_factor`."""
+    scan_budget_factor: int = 10
+    """Keys that one call looks at for each key it was asked for, where that is more."""
+    scan_budget_s: float = 0.2
+    """Seconds after which a call stops scanning and answers with what it has."""
+    memory_samples: int = 5
+    """Elements that MEMORY USAGE samples: bounds its cost on big keys."""
+    diagnosis_s: float = 4.5
+    """Seconds of a connection test in the worst case; the contract promises 5."""
+
+
+DEFAULTS = Limits()

@@ -1,0 +1,55 @@
+"""What the Redis service reads from the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pydantic import Field, model_validator
+
+from services.redis_svc.limits import DEFAULTS, Limits
+from services.runtime.addresses import AddressPolicy
+from services.runtime.crypto import KeyRing
+from services.runtime.settings import CryptoSettings, EngineSettings
+
+TYPE = "redis"
+"""The type of database this service serves, as the registry names it."""
+
+
+class Settings(EngineSettings, CryptoSettings):
+    """Settings of the Redis service."""
+
+    grpc_address: str = "[::]:50052"
+    """Where the service listens for gRPC."""
+    http_address: str = "[::]:9052"
+    """Where `/healthz` and `/metrics` are served."""
+    redis_max_connections: int | None = Field(default=None, ge=1)
+    """Registered Redis databases with an open client at a time; MAX_CLIENTS where it is not set."""
+    redis_connect_timeout_s: float = Field(default=DEFAULTS.connect_timeout_s, gt=0, le=60)
+    """Seconds to connect and log in."""
+    redis_command_timeout_s: float = Field(default=DEFAULTS.command_timeout_s, gt=0, le=60)
+    """Seconds that a command may take."""
+    redis_allow_unix_sockets: bool = False
+    """Whether registered databases may be Unix sockets of this host."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Settings:
+        # Both raise ValueError with a sentence: the start stops there, not at the first call.
+        self.keys()
+        self.address_policy()
+        return self
+
+    def keys(self) -> KeyRing:
+        """The keys that open connection strings of Redis."""
+        return self.key_ring(TYPE)
+
+    def address_policy(self) -> AddressPolicy:
+        """Which addresses may be dialled."""
+        return AddressPolicy(self.outbound_deny, self.outbound_allow)
+
+    def limits(self) -> Limits:
+        """The engine's bounds."""
+        return dataclasses.replace(
+            DEFAULTS,
+            connect_timeout_s=self.redis_connect_timeout_s,
+            command_timeout_s=self.redis_command_timeout_s,
+        )
