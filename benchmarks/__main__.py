@@ -1,0 +1,113 @@
+"""`make bench`: starts the system, measures, prints the table.
+
+Each round measures every figure once, so that a ratio compares what was taken within the same seconds. The machine's
+noise shows in minimum and maximum; quote the median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import time
+from collections import defaultdict
+from urllib.parse import quote
+
+import uvloop
+
+from benchmarks.bare_redis import BareRedis
+from benchmarks.http_load import Client, Target, closed_loop, connect
+from benchmarks.stack import Stack, running
+from benchmarks.table import Figure, header, ratio
+
+CONNECTIONS = 16
+KEYS = 200_000
+PAGE = 2000
+
+_CURSOR = re.compile(rb'"cursor":"(\d*)"')
+
+
+async def list_all(client: Client, target: Target, database_id: str) -> int:
+    """Lists every key with type, TTL and memory through the gateway; returns how many there are."""
+    cursor, listed = "", 0
+    while True:
+        path = f"/api/platform/redis/{database_id}/keys?count={PAGE}&read_mask=type,ttl_ms,memory_bytes"
+        answer = await client.ask(target.get(f"{path}&cursor={quote(cursor)}"))
+        found = _CURSOR.search(answer, len(answer) - 200)
+        if found is None:
+            raise RuntimeError(f"no page of keys: {answer[:300]!r}")
+        listed += answer.count(b'"ttl_ms":')
+        cursor = found[1].decode()
+        if not cursor:
+            return listed
+
+
+async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
+    """All figures that need the running system."""
+    target = stack.target
+    client = await connect(target)
+    listed = await client.ask(target.get("/api/platform/databases?type=redis"))
+    database_id = json.loads(listed.partition(b"\r\n\r\n")[2])[0]["id"]
+    bare = BareRedis(stack.engines["redis"])
+    names = ("registry", "redis_svc", "gateway", "postgres", "redis")
+    idle = [Figure(f"resident memory, idle: {name}", [stack.resident_mb(name)], "MB") for name in names]
+
+    bare.ask([("SET", "bench:value", "x" * 100)])
+    bare.fill(KEYS)
+    noop = target.get("/api/platform/redis/status")
+    get = target.get(f"/api/platform/redis/{database_id}/get?key=bench:value")
+    samples: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, request in (("noop", noop), ("get", get)):
+            rate = await closed_loop(target, request, connections=CONNECTIONS, seconds=seconds)
+            samples[name].append(rate)
+        started = time.perf_counter()
+        count = bare.list_all(PAGE)
+        samples["bare"].append(count / (time.perf_counter() - started))
+        started = time.perf_counter()
+        count = await list_all(client, target, database_id)
+        samples["listing"].append(count / (time.perf_counter() - started))
+    client.close()
+    bare.close()
+
+    figures = {
+        "noop": Figure(
+            f"no-op rpc through the gateway, {CONNECTIONS} connections", samples["noop"], "calls/s"
+        ),
+        "get": Figure(f"Redis get through the gateway, {CONNECTIONS} connections", samples["get"], "calls/s"),
+        "bare": Figure(f"bare hiredis loop, {KEYS:,} keys: type, TTL, memory", samples["bare"], "keys/s"),
+        "listing": Figure(f"listing through the gateway, pages of {PAGE:,}", samples["listing"], "keys/s"),
+    }
+    return [
+        figures["noop"],
+        figures["get"],
+        ratio("  get / no-op", figures["get"], figures["noop"], ">= 0.70"),
+        figures["bare"],
+        figures["listing"],
+        ratio("  listing / bare loop", figures["listing"], figures["bare"], ">= 0.50"),
+        *idle,
+        Figure("resident memory, after the run: redis_svc", [stack.resident_mb("redis_svc")], "MB"),
+    ]
+
+
+def main() -> None:
+    """Runs the benchmarks."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="times each figure is taken")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one load")
+    options = parser.parse_args()
+    with running() as stack:
+        figures = uvloop.run(_measured(stack, options.rounds, options.seconds))
+    print(header())
+    for figure in figures:
+        print(figure.line())
+
+
+async def _measured(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
+    async with asyncio.timeout(1200):
+        return await measure(stack, rounds, seconds)
+
+
+if __name__ == "__main__":
+    main()
