@@ -1,0 +1,66 @@
+# The project's commands. `make` lists them.
+#
+# Every target sets up what it needs first: a virtual environment with the locked packages, and the code that
+# is derived from protos/. That happens once; nothing here needs the network afterwards.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first Python on PATH that is new enough.
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$each" && break; done)
+BIN := .venv/bin
+STATE_DIR ?= .local
+export STATE_DIR
+
+# What to check; folders that don't exist yet don't count.
+CODE := $(wildcard benchmarks console deploy gateway services tests tools)
+# What to test: `make test TESTS=tests/local` runs a part, without the demand for coverage.
+TESTS ?=
+# The lines of services/ and gateway/ that the tests must run, in percent.
+COVERAGE := 90
+
+.PHONY: help setup run token test lint protos bench format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Set up the virtual environment and the generated code (the others do it, too)
+	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or later is needed, and not on PATH" >&2; exit 1; fi
+	@$(PYTHON) deploy/local/bootstrap.py
+
+run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL)
+	@$(BIN)/python -m deploy.local --with-parent
+
+token: setup ## Print a bearer token for the system in STATE_DIR: make -s token ROLE=owner
+	@$(BIN)/python -m deploy.local.tokens "$(ROLE)"
+
+test: setup ## Run all tests against real engines, or those in TESTS
+	@$(BIN)/python -m deploy.local.run_tests --fail-under $(COVERAGE) $(TESTS)
+
+lint: setup ## Check style and types
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy $(CODE)
+
+# `setup` has derived the code where the contract changed: replacing it needlessly would pull it away under a
+# system that is just starting.
+protos: setup ## Derive the code from the contract, and check the contract
+	@$(BIN)/python tools/protos.py check
+
+bench: setup ## Measure the system on this machine
+	@$(BIN)/python -m benchmarks
+
+format: setup ## Rewrite the code and the contract in their format
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/python tools/protos.py format
+
+lock: setup ## Resolve the packages of pyproject.toml anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+
+clean: ## Delete generated code, caches, and the data in STATE_DIR
+	@$(PYTHON) -m deploy.local.clean

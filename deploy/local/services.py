@@ -1,0 +1,143 @@
+"""The project's own processes: how each is started, and with which of the secrets.
+
+To add one: write its `Service` and list it in `SERVICES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from deploy.local.environment import inherited
+from deploy.local.options import LOOPBACK, ROOT
+from deploy.local.program import Program
+from deploy.local.readiness import grpc_serving, http_ok
+from deploy.local.state import State
+
+SERVICES_STAGE = 1
+GATEWAY_STAGE = 2
+CRYPTO_DEFAULT = "MULTI_DB_CRYPTO_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What the environments of the processes are made of."""
+
+    state: State
+    database_url: str
+    jwt_secret: str
+    gateway_host: str
+    gateway_port: int
+    environment: Mapping[str, str]
+    """Of the user who called: tuning, and secrets that shall replace the generated ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One of our services: `python -m services.<name>`."""
+
+    name: str
+    address_variable: str
+    """By which the others find it."""
+    crypto_keys: tuple[str, ...]
+    """The engines (`REDIS`, …) whose connection strings it opens or seals."""
+    own_variables: Callable[[Context], Mapping[str, str]] = lambda _: {}
+    """Variables that only this service gets."""
+
+
+SERVICES = (
+    Service(
+        name="registry",
+        address_variable="REGISTRY_ADDRESS",
+        crypto_keys=("REDIS", "MONGODB", "BUN"),
+        own_variables=lambda context: {"DATABASE_URL": context.database_url},
+    ),
+    Service(name="redis_svc", address_variable="REDIS_SVC_ADDRESS", crypto_keys=("REDIS",)),
+)
+
+
+def addresses(state: State) -> dict[str, str]:
+    """The gRPC address of each service, by the service's name."""
+    return {service.name: f"{LOOPBACK}:{state.port(service.name)}" for service in SERVICES}
+
+
+def programs(context: Context) -> list[Program]:
+    """The services and the gateway, in the order in which they start."""
+    return [*(_service(service, context) for service in SERVICES), _gateway(context)]
+
+
+def migrate_environment(context: Context) -> dict[str, str]:
+    """The environment of `python -m services.registry migrate`."""
+    return _service_environment(SERVICES[0], context)
+
+
+def _service(service: Service, context: Context) -> Program:
+    return Program(
+        name=service.name,
+        argv=(sys.executable, "-m", f"services.{service.name}"),
+        env=_service_environment(service, context),
+        cwd=ROOT,
+        ready=grpc_serving(addresses(context.state)[service.name]),
+        stage=SERVICES_STAGE,
+    )
+
+
+def _service_environment(service: Service, context: Context) -> dict[str, str]:
+    return {
+        **inherited(context.environment),
+        **_service_addresses(context.state),
+        "GRPC_ADDRESS": addresses(context.state)[service.name],
+        "HTTP_ADDRESS": f"{LOOPBACK}:{context.state.port(f'{service.name}_http')}",
+        **_user_keys(context),
+        "SERVICE_TOKEN_SECRET": context.environment.get("SERVICE_TOKEN_SECRET")
+        or context.state.secret("SERVICE_TOKEN_SECRET"),
+        **_crypto_keys(service, context),
+        **service.own_variables(context),
+    }
+
+
+def _gateway(context: Context) -> Program:
+    state_dir = context.state.path / "gateway"
+    state_dir.mkdir(mode=0o700, exist_ok=True)
+    return Program(
+        name="gateway",
+        argv=(sys.executable, "-m", "gateway"),
+        env={
+            **inherited(context.environment),
+            **_service_addresses(context.state),
+            **_user_keys(context),
+            "GATEWAY_HOST": context.gateway_host,
+            "GATEWAY_PORT": str(context.gateway_port),
+        },
+        cwd=ROOT,
+        ready=http_ok(f"{url(context.gateway_host, context.gateway_port)}/healthz"),
+        stage=GATEWAY_STAGE,
+    )
+
+
+def url(host: str, port: int) -> str:
+    """The gateway's URL for a caller on this machine."""
+    reachable = {"0.0.0.0": LOOPBACK, "::": LOOPBACK}.get(host, host)  # noqa: S104  told apart, not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _service_addresses(state: State) -> dict[str, str]:
+    return {service.address_variable: addresses(state)[service.name] for service in SERVICES}
+
+
+def _user_keys(context: Context) -> dict[str, str]:
+    """What verifies the tokens of users."""
+    keys = {"JWT_SECRET": context.jwt_secret}
+    if jwks := context.environment.get("JWT_JWKS_URL"):
+        keys["JWT_JWKS_URL"] = jwks
+    return keys
+
+
+def _crypto_keys(service: Service, context: Context) -> dict[str, str]:
+    """The keys of connection strings that `service` may have: the user's, else the generated default."""
+    names = [f"{engine}_CRYPTO_KEY" for engine in service.crypto_keys]
+    names += [CRYPTO_DEFAULT, "PG_META_CRYPTO_KEY"]
+    names += [name.replace("_CRYPTO_KEY", "_CRYPTO_KEYS_RETIRED") for name in names]
+    given = {name: value for name in names if (value := context.environment.get(name))}
+    return {CRYPTO_DEFAULT: context.state.secret(CRYPTO_DEFAULT), **given}

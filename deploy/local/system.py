@@ -1,0 +1,184 @@
+"""The whole system: composes engines, migrations, services and gateway, and starts them in that order.
+
+`make run` and the tests both use it; what either does around it (signals, messages, fixtures) is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from deploy.local import ports, sample_data, services
+from deploy.local.engines import KINDS, Engine
+from deploy.local.options import DEFAULT_GATEWAY_PORT, ROOT, LocalError, Options
+from deploy.local.program import Program
+from deploy.local.readiness import wait_ready
+from deploy.local.register import register_redis
+from deploy.local.state import State
+from deploy.local.supervisor import Event, Supervisor
+from deploy.local.tokens import mint
+
+MIGRATE_TIMEOUT_S = 120
+
+
+class System:
+    """One local system in one state directory.
+
+    Args:
+        options: the user's choices.
+        environment: of the user: tuning, and secrets that replace the generated ones.
+        say: takes sentences for the user.
+        on_event: takes what happens to the processes; called from another thread.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._options = options
+        self._environment = environment
+        self._say = say
+        self._on_event = on_event
+        self.state = State(options.state_dir)
+        self.engines: dict[str, Engine] = {}
+        self.url = ""
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """What runs the processes.
+
+        Raises:
+            LocalError: the system does not run.
+        """
+        if self._supervisor is None:
+            raise LocalError("the system does not run")
+        return self._supervisor
+
+    def start(self, stop: threading.Event) -> None:
+        """Starts everything; returns when all of it is ready. Call it in a thread that outlives the system.
+
+        Raises:
+            LocalError: some part did not start; what did is still running until `close`.
+            Interrupted: `stop` was set meanwhile.
+        """
+        self.state.create()
+        self.state.lock(str(os.getpid()))
+        port = self._gateway_port()
+        self._engines()
+        engine_programs = [engine.program() for engine in self.engines.values()]
+        context = self._context(port)
+        own_programs = services.programs(context)
+        self._supervisor = Supervisor(self.state, [*engine_programs, *own_programs], self._on_event)
+        self._supervisor.open()
+        self._start(engine_programs, stop)
+        self.state.write_engines({name: engine.url for name, engine in self.engines.items()})
+        self._migrate(services.migrate_environment(context))
+        for stage in sorted({program.stage for program in own_programs}):
+            self._start([program for program in own_programs if program.stage == stage], stop)
+        self.url = services.url(self._options.gateway_host, port)
+        self._samples()
+
+    def token(self, role: str) -> str:
+        """A bearer token of that role."""
+        return mint(role, self.state.secret("JWT_SECRET"))
+
+    def address(self, service: str) -> str:
+        """`host:port` at which a service takes gRPC calls."""
+        return services.addresses(self.state)[service]
+
+    def wait_ready(self, name: str, stop: threading.Event | None = None) -> None:
+        """Returns when the process `name` answers.
+
+        Raises:
+            LocalError: it does not in time.
+        """
+        supervisor = self.supervisor
+        wait_ready(
+            supervisor.program(name),
+            exits=lambda: supervisor.exits(name),
+            tail=lambda: self.state.tail(name),
+            stop=stop or threading.Event(),
+        )
+
+    def close(self) -> None:
+        """Stops everything in order. Idempotent."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.close()
+            self.state.engines_file.unlink(missing_ok=True)
+        self.state.unlock()
+
+    def _gateway_port(self) -> int:
+        host, wanted = self._options.gateway_host, self._options.gateway_port
+        if ports.is_free(wanted or DEFAULT_GATEWAY_PORT, host):
+            return wanted or DEFAULT_GATEWAY_PORT
+        if wanted is not None:
+            raise LocalError(
+                f"GATEWAY_PORT {wanted} of {host} is taken; stop what uses it, or choose another"
+            )
+        port = self.state.port("gateway")
+        self._say(f"port {DEFAULT_GATEWAY_PORT} is taken, so the gateway uses {port}")
+        return port
+
+    def _engines(self) -> None:
+        own = {"postgres": self._options.database_url, "redis": self._options.redis_url}
+        for name, make in KINDS.items():
+            if own.get(name) is None:
+                self.engines[name] = make(self.state, self._options.durable)
+
+    def _context(self, port: int) -> services.Context:
+        if self._options.jwt_secret is not None:
+            self.state.keep_secret("JWT_SECRET", self._options.jwt_secret)
+        return services.Context(
+            state=self.state,
+            database_url=self._options.database_url or self.engines["postgres"].url,
+            jwt_secret=self.state.secret("JWT_SECRET"),
+            gateway_host=self._options.gateway_host,
+            gateway_port=port,
+            environment=self._environment,
+        )
+
+    def _start(self, programs: Iterable[Program], stop: threading.Event) -> None:
+        chosen = list(programs)
+        for program in chosen:
+            self.supervisor.start(program.name)
+        for program in chosen:
+            self.wait_ready(program.name, stop)
+
+    def _migrate(self, environment: Mapping[str, str]) -> None:
+        with (self.state.logs / "migrate.log").open("wb") as log:
+            done = subprocess.run(
+                (sys.executable, "-m", "services.registry", "migrate"),
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=MIGRATE_TIMEOUT_S,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise LocalError(f"the migrations failed:\n{self.state.tail('migrate')}")
+
+    def _samples(self) -> None:
+        embedded = self.engines.get("redis")
+        token = self.token("owner")
+        if embedded is not None:
+            written = sample_data.write_once(embedded.url, self.state.path / embedded.name)
+            if written:
+                self._say(f"wrote {written} sample keys")
+            register_redis(self.url, token, embedded.url)
+        elif self._options.redis_url is not None:
+            try:
+                register_redis(self.url, token, self._options.redis_url)
+            except LocalError as error:
+                # It is the user's, and may be down today; the rest of the system is of use without it.
+                self._say(f"REDIS_URL: {error}")

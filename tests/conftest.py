@@ -1,0 +1,96 @@
+"""Fixtures for all tests: the real engines, and the whole system."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from redis.asyncio import Redis
+
+from deploy.local.engines import Valkey
+from deploy.local.state import State
+from tests.support.engines import PostgresServer, ValkeyFactory, ValkeyServer
+from tests.support.local_system import LocalSystem
+
+
+@pytest.fixture(scope="session")
+def engine_state() -> Iterator[State]:
+    """A state directory for the engines that all tests share; deleted at the end, wherever its parts lie."""
+    state = State(Path(tempfile.mkdtemp(prefix="studio-tests-")))
+    state.create()
+    yield state
+    state.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(engine_state: State) -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests; `database_url` gives a test its own database on it."""
+    server = PostgresServer(engine_state)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database, dropped after the test."""
+    name = f"test_{secrets.token_hex(8)}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield postgres_server.url.removesuffix("/postgres") + f"/{name}"
+        # FORCE: a test that fails may leave connections behind.
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def valkey_server(engine_state: State) -> Iterator[ValkeyServer]:
+    """One Valkey for all tests, with a password."""
+    engine = Valkey(engine_state, durable=False)
+    server = ValkeyServer(engine, engine_state, password=engine.password)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """The URL of the shared Valkey."""
+    return valkey_server.url
+
+
+@pytest.fixture
+async def valkey(valkey_url: str) -> AsyncIterator[Redis]:
+    """A client of the shared Valkey, which is empty when the test begins. It returns bytes."""
+    async with Redis.from_url(valkey_url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture
+async def start_valkey() -> AsyncIterator[ValkeyFactory]:
+    """Starts further servers, with options; see `ValkeyFactory`."""
+    state = State(Path(tempfile.mkdtemp(prefix="studio-valkey-")))
+    state.create()
+    factory = ValkeyFactory(state)
+    try:
+        yield factory
+    finally:
+        await factory.aclose()
+        shutil.rmtree(state.path)
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[LocalSystem]:
+    """The whole system. Tests share it: leave it running, and name what you create so that it is yours."""
+    running = LocalSystem(Path(tempfile.mkdtemp(prefix="studio-system-")))
+    try:
+        running.open()
+        yield running
+    finally:
+        running.close()

@@ -1,0 +1,119 @@
+"""The whole system for tests: the fixture `system`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from deploy.local import ports
+from deploy.local.environment import inherited
+from deploy.local.options import Options
+from deploy.local.supervisor import Event
+from deploy.local.system import System
+
+TIMEOUT_S = 30.0
+
+
+class LocalSystem:
+    """Started by the code of `make run`, on free ports, in a directory of its own.
+
+    Start it in the main thread: supervisord ends with the thread that started it.
+    """
+
+    def __init__(self, state_dir: Path, *, environment: dict[str, str] | None = None) -> None:
+        """Describes it; `environment` tunes its processes."""
+        self.state_dir = state_dir
+        self.events: list[Event] = []
+        """What happened to the processes."""
+        self.said: list[str] = []
+        """What `make run` would have printed."""
+        self._system = System(
+            Options(state_dir=state_dir, gateway_port=ports.pick(), durable=False),
+            environment=inherited(os.environ) | (environment or {}),
+            say=self.said.append,
+            on_event=self.events.append,
+        )
+
+    def open(self) -> None:
+        """Starts it; returns when all of it is ready."""
+        self._system.start(threading.Event())
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=TIMEOUT_S)
+        """A client without a token, for tests that are not asynchronous."""
+
+    def close(self) -> None:
+        """Stops it and deletes its data."""
+        if hasattr(self, "http"):
+            self.http.close()
+        self._system.close()
+        self._system.state.remove()
+
+    @property
+    def url(self) -> str:
+        """The gateway's URL."""
+        return self._system.url
+
+    @property
+    def engines(self) -> dict[str, str]:
+        """The URL of each embedded engine: `postgres`, `redis`."""
+        return {name: engine.url for name, engine in self._system.engines.items()}
+
+    def token(self, role: str) -> str:
+        """A bearer token: `owner`, `administrator`, `developer` or `read_only`."""
+        return self._system.token(role)
+
+    def headers(self, role: str) -> dict[str, str]:
+        """The header that carries such a token."""
+        return {"authorization": f"Bearer {self.token(role)}"}
+
+    def client(self, role: str) -> httpx.AsyncClient:
+        """An HTTP client of that role; a context manager."""
+        return httpx.AsyncClient(
+            base_url=self.url, headers=self.headers(role), trust_env=False, timeout=TIMEOUT_S
+        )
+
+    def address(self, service: str) -> str:
+        """`host:port` where `registry` or `redis_svc` takes gRPC calls."""
+        return self._system.address(service)
+
+    def log(self, name: str) -> str:
+        """The log of a process."""
+        return (self._system.state.logs / f"{name}.log").read_text()
+
+    def secret(self, name: str) -> str:
+        """One of the generated secrets: `JWT_SECRET`, `SERVICE_TOKEN_SECRET`, `MULTI_DB_CRYPTO_KEY`."""
+        value = self._system.state.known_secret(name)
+        assert value is not None
+        return value
+
+    def pid(self, name: str) -> int:
+        """The process id of `registry`, `redis_svc`, `gateway`, `postgres` or `redis`; 0 when it is down."""
+        return self._system.supervisor.pid(name)
+
+    def stop(self, name: str) -> None:
+        """Stops a process; it stays down until `start`."""
+        self._system.supervisor.stop(name)
+
+    def start(self, name: str) -> None:
+        """Starts a process that was stopped; returns when it is ready."""
+        self._system.supervisor.start(name)
+        self._system.wait_ready(name)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a process: SIGSTOP and SIGCONT make it hang for a while."""
+        self._system.supervisor.signal(name, number)
+
+    def kill(self, name: str) -> int:
+        """Kills a process; returns the new process's id once the supervisor has replaced it and it is ready."""
+        before = self.pid(name)
+        self.signal(name, signal.SIGKILL)
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.pid(name) in {0, before}:
+            assert time.monotonic() < deadline, f"{name} was not restarted"
+            time.sleep(0.02)
+        self._system.wait_ready(name)
+        return self.pid(name)
