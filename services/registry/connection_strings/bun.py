@@ -1,0 +1,45 @@
+"""Base URLs of Bun HTTP APIs: `https://[[user]:key@]host[:port][/base/path]`.
+
+The key stands where a password does: `https://:KEY@host/api` sends it as a bearer token, `https://user:KEY@host/api`
+as HTTP basic authentication. Never in the path or the query, which servers and proxies log.
+"""
+
+from __future__ import annotations
+
+from services.registry.connection_strings.common import Connection, Parts, decode, invalid, split, userinfo
+from services.registry.connection_strings.hosts import format_host, parse_one_host
+
+TYPE = "bun_api"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def parse(text: str) -> Connection:
+    """Takes a base URL apart."""
+    url = split(text, TYPE)
+    if url.query:
+        raise invalid('A base URL has no "?": give a key as https://:key@host.')
+    if url.username and not url.password:
+        raise invalid(
+            "The part before the @ is a user name without a key: a key alone is written https://:key@host."
+        )
+    if any(segment in {".", ".."} for segment in decode(url.path).split("/")):
+        raise invalid('The path of a base URL has no "." or ".." segments.')
+    host, port = parse_one_host(url.hosts, DEFAULT_PORTS[url.scheme])
+    parts = Parts(
+        host=host,
+        port=port,
+        username=url.username or "",
+        password=url.password or "",
+        tls=url.scheme == "https",
+    )
+    return Connection(url.text(), parts)
+
+
+def assemble(parts: Parts) -> str:
+    """The base URL of a server."""
+    if parts.database_name:
+        raise invalid(
+            "A Bun API has no database name; a base path is given by connection_string.", "database_name"
+        )
+    login = userinfo(parts.username, parts.password) if parts.username or parts.password else ""
+    return f"{'https' if parts.tls else 'http'}://{login}{format_host(parts)}"

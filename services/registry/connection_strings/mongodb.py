@@ -1,0 +1,118 @@
+"""MongoDB connection strings, after the connection string specification.
+
+`mongodb://[user:password@]host[:port][,host[:port]…][/[database][?option=value&…]]`, `mongodb+srv://[…@]host[/…]`
+(https://github.com/mongodb/specifications/blob/master/source/connection-string/connection-string-spec.md). PyMongo
+checks the options' values. Its `parse_uri` is not used: it resolves SRV records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import validate_options
+from pymongo.uri_parser_shared import URI_OPTIONS
+
+from services.registry.connection_strings.common import (
+    Connection,
+    Parts,
+    Url,
+    decode,
+    encode,
+    invalid,
+    split,
+    userinfo,
+)
+from services.registry.connection_strings.hosts import check_name, format_host, parse_host, parse_hosts
+
+TYPE = "mongodb"
+DEFAULT_PORT = 27017
+
+_FORBIDDEN_IN_DATABASE = frozenset('/\\. "$')
+# Logins that need no password in the URL.
+_WITHOUT_PASSWORD = frozenset({"GSSAPI", "MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC"})
+_KNOWN = frozenset(name.lower() for name in URI_OPTIONS)
+# PyMongo would look for these files here; only the service that connects knows whether they exist.
+_FILES = frozenset({"tlscafile", "tlscrlfile", "tlscertificatekeyfile", "ssl_ca_certs"})
+
+
+def parse(text: str) -> Connection:
+    """Takes a MongoDB URL apart."""
+    url = split(text, TYPE)
+    if ":" in text.partition("://")[2].rpartition("@")[0].partition(":")[2]:
+        raise invalid('A ":" in the user name or password must be written as %3A.')
+    options = _options(url)
+    _check_login(url, options)
+    hosts = _hosts(url)
+    if len(hosts) > 1 and options.get("directconnection") == "true":
+        raise invalid("directConnection=true needs a single host.")
+    host, port = hosts[0]
+    tls = options.get("tls", options.get("ssl", "true" if url.scheme == "mongodb+srv" else "false"))
+    parts = Parts(
+        host=host,
+        port=port,
+        username=url.username or "",
+        password=url.password or "",
+        database_name=_database(url.path),
+        tls=tls == "true",
+    )
+    # Older drivers want the slash before the options.
+    return Connection(dataclasses.replace(url, path=url.path or "/").text(), parts)
+
+
+def assemble(parts: Parts) -> str:
+    """The URL of one server."""
+    login = userinfo(parts.username, parts.password or None) if parts.username or parts.password else ""
+    if parts.host.startswith("/"):
+        if parts.port:
+            raise invalid("A Unix socket has no port.", "host")
+        host = encode(parts.host)
+    else:
+        host = format_host(parts)
+    return f"mongodb://{login}{host}/{encode(parts.database_name)}{'?tls=true' if parts.tls else ''}"
+
+
+def _hosts(url: Url) -> list[tuple[str, int]]:
+    if url.scheme == "mongodb+srv":
+        if "," in url.hosts or ":" in url.hosts:
+            raise invalid("mongodb+srv:// takes one host name without a port; DNS gives the rest.")
+        return [(check_name(url.hosts), 0)] if url.hosts else [parse_host("", 0)]
+    if "%2f" in url.hosts.lower():
+        sockets = [decode(each) for each in url.hosts.split(",")]
+        if not all(each.startswith("/") and each.endswith(".sock") for each in sockets):
+            raise invalid("A Unix socket is given by its encoded absolute path: %2Ftmp%2Fmongodb-27017.sock.")
+        return [(each, 0) for each in sockets]
+    return parse_hosts(url.hosts, DEFAULT_PORT)
+
+
+def _options(url: Url) -> dict[str, str]:
+    """The options by lower-case name; unknown ones are left to the driver, as the specification says."""
+    options: dict[str, str] = {}
+    for name, value in url.options():
+        key = name.lower()
+        if key in _KNOWN and key not in _FILES:
+            try:
+                validate_options({name: value})
+            except (PyMongoError, ValueError, TypeError):
+                # PyMongo's own sentence repeats the value, which may be a password.
+                raise invalid(f"The option {name} has a value that is not allowed.") from None
+        if key in {"tls", "ssl"} and options.get("tls", options.get("ssl", value)) != value:
+            raise invalid("tls and ssl mean the same and can't differ.")
+        options[key] = value
+    return options
+
+
+def _check_login(url: Url, options: dict[str, str]) -> None:
+    if url.username is None:
+        return
+    if not url.username:
+        raise invalid("A user name must stand before the colon: mongodb://user:password@host.")
+    if url.password is None and options.get("authmechanism", "").upper() not in _WITHOUT_PASSWORD:
+        raise invalid("The user name has no password: mongodb://user:password@host.")
+
+
+def _database(path: str) -> str:
+    name = decode(path[1:])
+    if _FORBIDDEN_IN_DATABASE & set(name):
+        raise invalid("The name of a MongoDB database can't hold / \\ . \" $ or a space.", "database_name")
+    return name

@@ -1,0 +1,36 @@
+"""Rows as messages of the contract."""
+
+from __future__ import annotations
+
+from services.registry.store import Database
+from studio.registry.v1 import database_pb2
+
+
+def to_message(row: Database) -> database_pb2.Database:
+    """A registered database, as users see it."""
+    message = database_pb2.Database(
+        id=row.id,
+        project_id=row.project_id,
+        project_ref=row.project_ref,
+        project_name=row.project_name,
+        organization_name=row.organization_name,
+        organization_slug=row.organization_slug,
+        name=row.name,
+        type=row.type,
+        description=row.description,
+        host=row.host,
+        port=row.port,
+        database_name=row.database_name,
+        username=row.username,
+        status=row.status,
+        source="stored",
+    )
+    message.created_at.FromDatetime(row.created_at)
+    message.updated_at.FromDatetime(row.updated_at)
+    if row.last_connected_at is not None:
+        message.last_connected_at.FromDatetime(row.last_connected_at)
+    # An empty config shows as {}.
+    message.config.SetInParent()
+    if row.config:
+        message.config.update(row.config)
+    return message

@@ -1,0 +1,52 @@
+"""The store of a registry without a platform database: reads find nothing, writes are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.registry.store.rows import Change, Database, Filters, Key, Known, NewDatabase, Sealed
+from services.runtime.errors import StudioError
+from studio.options.v1.errors_pb2 import ERROR_REASON_REGISTRY_READ_ONLY
+
+
+class Nothing:
+    """Keeps no databases."""
+
+    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> list[Database]:  # noqa: ARG002
+        """No database."""
+        return []
+
+    async def get(self, database_id: str) -> Database | None:  # noqa: ARG002
+        """None."""
+        return None
+
+    async def check_free(self, project_ref: str, name: str) -> None:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def insert(self, new: NewDatabase) -> Database:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def sealed(self, database_id: str) -> Sealed | None:  # noqa: ARG002
+        """None."""
+        return None
+
+    async def replace_ciphertext(self, database_id: str, old: str, new: str) -> None:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def record_success(self, database_id: str, tested: str) -> None:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def changes(self, type_: str, known: Sequence[Known]) -> list[Change]:  # noqa: ARG002
+        """All of them are gone."""
+        return [Change(each.id, deleted=True) for each in known]
+
+
+def _read_only() -> StudioError:
+    return StudioError(
+        ERROR_REASON_REGISTRY_READ_ONLY,
+        "This registry has no platform database, so it can't store anything: set DATABASE_URL.",
+    )

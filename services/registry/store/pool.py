@@ -1,0 +1,126 @@
+"""Connections to the platform database: bounded, with deadlines, back by themselves after an outage."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from services.registry.store.failures import is_connection_lost, translated
+from services.runtime import context
+from services.runtime.backoff import retry
+
+ACQUIRE_TIMEOUT_S = 2.0
+"""How long a call waits for a connection."""
+STATEMENT_TIMEOUT_MS = 5000
+CONNECT_TIMEOUT_S = 5
+RECONNECT_TIMEOUT_S = 1.0
+"""How long the pool itself repeats a failed connect. Short: its waits double, and every call starts a new attempt."""
+MAX_IDLE_S = 300.0
+APPLICATION_NAME = "studio-databases registry"
+
+Connection = psycopg.AsyncConnection[TupleRow]
+
+
+def connection_arguments(database_url: str) -> dict[str, Any]:
+    """How every connection is made; what the URL says wins."""
+    given = conninfo.conninfo_to_dict(database_url)
+    limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000"
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": APPLICATION_NAME,
+        # A server that vanished without a word is noticed within 25 s, not after the kernel's two hours.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        **given,
+        "options": f"{limits} {given.get('options', '')}".strip(),
+    }
+
+
+class Pool:
+    """Runs statements, each on a connection of its own.
+
+    Args:
+        database_url: libpq URL of the platform database.
+        size: connections at most.
+        waiting: calls that may wait for one; one more is refused at once.
+    """
+
+    def __init__(self, database_url: str, *, size: int, waiting: int) -> None:
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            kwargs={**connection_arguments(database_url), "autocommit": True},
+            min_size=1,
+            max_size=size,
+            max_waiting=waiting,
+            timeout=ACQUIRE_TIMEOUT_S,
+            max_idle=MAX_IDLE_S,
+            reconnect_timeout=RECONNECT_TIMEOUT_S,
+            name="platform",
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Starts connecting; does not wait for it, since PostgreSQL may come later than we do."""
+        await self._pool.open(wait=False)
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        await self._pool.close()
+
+    async def read(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        """The rows of a query that changes nothing, so that it is repeated when its connection turns out dead.
+
+        Raises:
+            StudioError: REGISTRY_UNAVAILABLE, RESOURCE_EXHAUSTED.
+        """
+
+        async def once() -> list[TupleRow]:
+            async with self._acquired() as connection:
+                cursor = await connection.execute(query, parameters)
+                return await cursor.fetchall()
+
+        with translated():
+            return await retry(once, when=is_connection_lost)
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction. Checked before: a statement that may have run is never repeated.
+
+        Raises:
+            StudioError: REGISTRY_UNAVAILABLE, RESOURCE_EXHAUSTED.
+        """
+        with translated():
+            connection = await retry(self._live, when=is_connection_lost)
+            try:
+                async with connection.transaction():
+                    yield connection
+            finally:
+                await self._pool.putconn(connection)
+
+    @contextlib.asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[Connection]:
+        async with self._pool.connection(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S)) as connection:
+            try:
+                yield connection
+            except psycopg.OperationalError:
+                if connection.closed:
+                    # What broke this one (a restart) broke the others that wait here, too.
+                    await self._pool.check()
+                raise
+
+    async def _live(self) -> Connection:
+        connection = await self._pool.getconn(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S))
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except BaseException:
+            await self._pool.putconn(connection)
+            await self._pool.check()
+            raise
+        return connection

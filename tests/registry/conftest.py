@@ -1,0 +1,40 @@
+"""A migrated database and a registry on it, for every test of this directory that asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from services.registry.migrations import migrate
+from tests.registry.harness import Registry, ScriptedEngine, running_engine, running_registry, settings
+
+
+@pytest.fixture
+def migrated_url(database_url: str) -> str:
+    """A database of the test's own with both migrations."""
+    migrate(database_url)
+    return database_url
+
+
+@pytest.fixture
+def db(migrated_url: str) -> Iterator[psycopg.Connection[TupleRow]]:
+    """An operator's session in the migrated database."""
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def redis_engine() -> AsyncIterator[ScriptedEngine]:
+    """The service that tests Redis connections."""
+    async with running_engine() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+async def registry(migrated_url: str, redis_engine: ScriptedEngine) -> AsyncIterator[Registry]:
+    """A registry on the migrated database."""
+    async with running_registry(settings(migrated_url, redis_svc_address=redis_engine.address)) as running:
+        yield running
