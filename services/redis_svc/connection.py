@@ -116,6 +116,11 @@ class Connection(asyncio.Protocol):
         """Why the connection ended; None while it lives."""
         return self._failure
 
+    @property
+    def waiting(self) -> int:
+        """Requests that are not written yet."""
+        return len(self._waiting)
+
     def submit(self, payload: bytes, expected: int) -> asyncio.Future[list[Reply]]:
         """Queues commands; they are written at the end of this turn of the event loop.
 

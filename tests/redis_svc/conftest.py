@@ -1,0 +1,130 @@
+"""Fixtures of the Redis service's tests: clients of ours, and servers that are odd on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from redis.asyncio import Redis
+
+from services.redis_svc.client import RedisClient
+from services.redis_svc.limits import DEFAULTS
+from services.redis_svc.url import parse
+from services.runtime.addresses import AddressPolicy
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class OpenClient(Protocol):
+    """Makes a client of ours; limits by name."""
+
+    def __call__(self, url: str, **limits: float) -> RedisClient: ...
+
+
+class StartServer(Protocol):
+    """Starts a TCP server that does what the function says with each connection; returns its port."""
+
+    async def __call__(self, serve: Serve) -> int: ...
+
+
+@pytest.fixture
+async def open_client() -> AsyncIterator[OpenClient]:
+    clients: list[RedisClient] = []
+
+    def open_(url: str, **limits: float) -> RedisClient:
+        limited = dataclasses.replace(DEFAULTS, **limits)  # type: ignore[arg-type]  # ints among them
+        client = RedisClient(parse(url), AddressPolicy(), limited)
+        clients.append(client)
+        return client
+
+    yield open_
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def client(valkey: Redis, valkey_url: str, open_client: OpenClient) -> RedisClient:
+    """A client of the shared Valkey, which is empty."""
+    del valkey
+    return open_client(valkey_url)
+
+
+@pytest.fixture
+async def start_server() -> AsyncIterator[StartServer]:
+    servers: list[asyncio.Server] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def start(serve: Serve) -> int:
+        async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.add(task)
+            try:
+                with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                    await serve(reader, writer)
+            finally:
+                tasks.discard(task)
+                writer.close()
+
+        server = await asyncio.start_server(guarded, "127.0.0.1", 0)
+        servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    yield start
+    for server in servers:
+        server.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A loopback port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def redis_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian's redis-server, where it is installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed here")
+    folder: Path = tmp_path_factory.mktemp("redis-server")
+    path = folder / "redis.sock"
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    options = ["--port", str(port), "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
+    with subprocess.Popen([program, "--bind", "127.0.0.1", *options], stdout=subprocess.DEVNULL) as process:
+        try:
+            while not path.exists() and process.poll() is None:
+                pass
+            assert process.poll() is None, "redis-server did not start"
+            yield f"redis://127.0.0.1:{port}"
+        finally:
+            process.kill()
+
+
+@pytest.fixture(params=["valkey", "redis-server"])
+async def any_engine(
+    request: pytest.FixtureRequest, open_client: OpenClient
+) -> AsyncIterator[tuple[RedisClient, Redis]]:
+    """Each engine there is, empty: a client of ours and one of redis-py."""
+    name = "valkey_url" if request.param == "valkey" else "redis_server_url"
+    url: str = request.getfixturevalue(name)
+    async with Redis.from_url(url) as other:
+        await other.flushall()
+        yield open_client(url), other
