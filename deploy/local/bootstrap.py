@@ -8,6 +8,7 @@ second run does nothing and needs no network. Runs at the same time wait for eac
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import hashlib
@@ -130,6 +131,7 @@ def set_up() -> None:
 
 def main() -> int:
     """Sets up, one run at a time; returns the exit code."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "setup.lock").open("w") as lock:
         try:

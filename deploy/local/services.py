@@ -17,6 +17,7 @@ from deploy.local.state import State
 
 SERVICES_STAGE = 1
 GATEWAY_STAGE = 2
+MAX_SOCKET_DIR = 80
 CRYPTO_DEFAULT = "MULTI_DB_CRYPTO_KEY"
 
 
@@ -99,7 +100,6 @@ def _service_environment(service: Service, context: Context) -> dict[str, str]:
 
 def _gateway(context: Context) -> Program:
     state_dir = context.state.path / "gateway"
-    state_dir.mkdir(mode=0o700, exist_ok=True)
     return Program(
         name="gateway",
         argv=(sys.executable, "-m", "gateway"),
@@ -109,6 +109,8 @@ def _gateway(context: Context) -> Program:
             **_user_keys(context),
             "GATEWAY_HOST": context.gateway_host,
             "GATEWAY_PORT": str(context.gateway_port),
+            # Envoy's admin interface is a socket in there; where the path is too long, it finds a place itself.
+            **({"GATEWAY_STATE_DIR": str(state_dir)} if len(bytes(state_dir)) < MAX_SOCKET_DIR else {}),
         },
         cwd=ROOT,
         ready=http_ok(f"{url(context.gateway_host, context.gateway_port)}/healthz"),

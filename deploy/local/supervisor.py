@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import xmlrpc.client
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ OPEN_TIMEOUT_S = 30.0
 POLL_S = 0.02
 STOP_WAIT_S = 15
 CLOSE_TIMEOUT_S = 90.0
+LOGS_FROM_RUN = "../logs"
 LOG_BYTES = "10MB"
 LOG_BACKUPS = 2
 # The wait grows by a second with each attempt, so the last of these comes after about three minutes.
@@ -77,10 +78,12 @@ class Supervisor:
     """
 
     def __init__(self, state: State, programs: Sequence[Program], on_event: Callable[[Event], None]) -> None:
+        """Describes it; `programs` in the order in which they start."""
         self._state = state
         self._programs = {program.name: program for program in programs}
         self._on_event = on_event
         self._exits: Counter[str] = Counter()
+        self._said: deque[str] = deque(maxlen=20)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._socket_dir: Path | None = None
@@ -119,9 +122,7 @@ class Supervisor:
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise LocalError(
-                    f"supervisord does not start. The end of its log:\n{self._state.tail('supervisord')}"
-                )
+                raise LocalError(f"supervisord does not start:\n{''.join(self._said)}")
             time.sleep(POLL_S)
 
     def start(self, name: str) -> None:
@@ -201,29 +202,31 @@ class Supervisor:
         raise LocalError("the paths of the state directory and of TMPDIR are too long for a socket")
 
     def _configuration(self) -> str:
+        # Paths are relative to the run directory, where supervisord works: it expands `%` in some of them twice.
         sections = [
             "[supervisord]",
             "nodaemon=true",
-            f"logfile={_escape(self._state.logs / 'supervisord.log')}",
+            f"logfile={LOGS_FROM_RUN}/supervisord.log",
             "logfile_maxbytes=1MB",
             "logfile_backups=1",
-            f"pidfile={_escape(self._state.run / 'supervisord.pid')}",
-            f"childlogdir={_escape(self._state.logs)}",
+            "pidfile=supervisord.pid",
+            f"childlogdir={LOGS_FROM_RUN}",
             # Says to supervisord that running as root is on purpose.
             *(("user=root",) if os.geteuid() == 0 else ()),
             "[unix_http_server]",
-            f"file={_escape(self._socket)}",
+            f"file={self._socket.name if self._socket_dir is None else _escape(self._socket)}",
             "chmod=0700",
             "[rpcinterface:supervisor]",
             "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
         ]
-        for program in self._programs.values():
+        for order, program in enumerate(self._programs.values()):
             marked = replace(program, env={**program.env, leftovers.MARK: str(self._state.run)})
-            command = child_command(marked, self._state.run)
+            *words, description = child_command(marked, self._state.run)
             sections += [
                 f"[program:{program.name}]",
-                f"command={_escape(shlex.join(command))}",
-                f"priority={program.stage}",
+                f"command={_escape(shlex.join((*words, Path(description).name)))}",
+                # Where supervisord has to stop them by itself, it does so one by one, the last first.
+                f"priority={order}",
                 "autostart=false",
                 "autorestart=true",
                 "startsecs=1",
@@ -232,7 +235,7 @@ class Supervisor:
                 f"stopwaitsecs={STOP_WAIT_S}",
                 "killasgroup=true",
                 "redirect_stderr=true",
-                f"stdout_logfile={_escape(self._state.logs / f'{program.name}.log')}",
+                f"stdout_logfile={LOGS_FROM_RUN}/{program.name}.log",
                 f"stdout_logfile_maxbytes={LOG_BYTES}",
                 f"stdout_logfile_backups={LOG_BACKUPS}",
             ]
@@ -243,6 +246,7 @@ class Supervisor:
         if process is None or process.stdout is None:
             return
         for line in process.stdout:
+            self._said.append(line)
             event = parse(line)
             if event is None:
                 continue

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -23,17 +20,6 @@ from tests.support.engines import PostgresServer, ValkeyFactory, ValkeyServer
 
 NO_RETRY = Retry(NoBackoff(), 0)
 AS_ROOT = os.geteuid() == 0
-
-
-@pytest.fixture
-def state() -> Iterator[State]:
-    """A state directory that only its owner may enter, as one under /root is."""
-    parent = Path(tempfile.mkdtemp(prefix="studio-local-"))
-    state = State(parent / "state")
-    state.create()
-    yield state
-    state.remove()
-    shutil.rmtree(parent)
 
 
 def test_postgres_asks_for_the_password(postgres_server: PostgresServer) -> None:

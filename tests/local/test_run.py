@@ -1,0 +1,256 @@
+"""`make run`: how it starts, what it says, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from secrets import token_urlsafe
+
+import httpx
+import psutil
+import pytest
+import redis
+
+from deploy.local import leftovers
+from deploy.local.options import DEFAULT_GATEWAY_PORT, LOOPBACK, ROOT
+from deploy.local.state import State
+from deploy.local.tokens import mint
+from tests.local.conftest import Launch
+from tests.support.engines import ValkeyFactory
+from tests.support.launcher import Launcher
+
+# Starts the launcher as make does, and waits for it.
+PARENT = (sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))")
+
+
+def databases(launcher: Launcher, state: State) -> list[dict[str, object]]:
+    """What the gateway lists."""
+    secret = state.known_secret("JWT_SECRET")
+    assert secret is not None
+    answer = httpx.get(
+        f"{launcher.url}/api/platform/databases",
+        params={"projectRef": "default"},
+        headers={"authorization": f"Bearer {mint('read_only', secret)}"},
+        trust_env=False,
+    )
+    assert answer.status_code == httpx.codes.OK, answer.text
+    listed: list[dict[str, object]] = answer.json()
+    return listed
+
+
+def gone(processes: dict[str, psutil.Process]) -> bool:
+    """Whether all of them end, within a bound."""
+    _, alive = psutil.wait_procs(list(processes.values()), timeout=60)
+    return not alive
+
+
+def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
+    launch: Launch, state: State
+) -> None:
+    first = launch()
+    first.ready()
+    before = databases(first, state)
+    running = first.processes()
+    assert len(running) >= 6
+    assert first.stop(signal.SIGINT) == 0
+    assert gone(running)
+    assert first.processes() == {}
+    assert not state.engines_file.exists()
+
+    second = launch()
+    second.ready()
+    assert databases(second, state) == before
+    assert [each["name"] for each in before] == ["sample-redis"]
+    assert "sample keys" in first.output
+    assert "sample keys" not in second.output
+    assert second.stop(signal.SIGTERM) == 0
+
+
+def test_nothing_lingers_when_the_launcher_is_killed(launch: Launch, state: State) -> None:
+    launcher = launch()
+    launcher.ready()
+    running = launcher.processes()
+    launcher.process.kill()
+    launcher.wait()
+    assert gone(running)
+    again = launch()
+    again.ready()
+    assert databases(again, state)
+
+
+def test_nothing_lingers_when_make_is_killed(launch: Launch) -> None:
+    launcher = launch(through=PARENT, arguments=("--with-parent",))
+    launcher.ready()
+    running = launcher.processes()
+    launcher.process.kill()
+    launcher.process.wait()
+    assert gone(running)
+
+
+def test_the_launcher_ends_when_the_supervisor_is_killed(launch: Launch) -> None:
+    launcher = launch()
+    launcher.ready()
+    running = launcher.processes()
+    launcher.process_of("supervisord").kill()
+    assert launcher.wait() == 1
+    assert "the supervisor ended unexpectedly" in launcher.output
+    assert gone(running)
+
+
+def test_a_service_that_dies_is_restarted_and_that_is_said(launch: Launch) -> None:
+    launcher = launch()
+    launcher.ready()
+    launcher.process_of("services.redis_svc").kill()
+    line = launcher.wait_for("redis_svc was killed by SIGKILL, restarted (pid ")
+    assert psutil.Process(int(line.rpartition(" ")[2].rstrip(")"))).is_running()
+
+
+def test_a_second_run_in_the_same_directory_is_refused(launch: Launch, state: State) -> None:
+    first = launch()
+    first.ready()
+    second = launch()
+    assert second.wait() == 1
+    assert f"a system runs in {state.path} already (process {first.process.pid})" in second.output
+    assert httpx.get(f"{first.url}/healthz", trust_env=False).status_code == httpx.codes.OK
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_named(launch: Launch) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        launcher = launch(port=port)
+        assert launcher.wait() == 1
+    assert f"GATEWAY_PORT {port} of 127.0.0.1 is taken" in launcher.output
+
+
+def test_another_port_is_found_when_the_usual_one_is_taken(launch: Launch) -> None:
+    holder = socket.socket()
+    try:
+        holder.bind((LOOPBACK, DEFAULT_GATEWAY_PORT))
+        holder.listen()
+    except OSError:
+        holder.close()  # someone else has it already, which is what this test wants
+    launcher = launch(port=0)
+    url = launcher.ready()
+    holder.close()
+    assert (
+        f"port {DEFAULT_GATEWAY_PORT} is taken, so the gateway uses {url.rpartition(':')[2]}"
+        in launcher.output
+    )
+
+
+def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(launch: Launch) -> None:
+    launcher = launch(environment={"JWT_SECRET": "too-short"})
+    assert launcher.wait() == 1
+    assert "does not start" in launcher.output
+    assert "JWT_SECRET must have at least 32 characters" in launcher.output
+    assert launcher.processes() == {}
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65536", "-1", "8000.0"])
+def test_a_port_that_is_none_is_refused(launch: Launch, port: str) -> None:
+    launcher = launch(port=0, environment={"GATEWAY_PORT": port})
+    assert launcher.wait() == 2
+    assert "GATEWAY_PORT must be a number from 1 to 65535" in launcher.output
+
+
+def test_files_with_secrets_are_private_and_logs_and_command_lines_hold_none(
+    launch: Launch, state: State
+) -> None:
+    launcher = launch()
+    launcher.ready()
+    secrets = list(json.loads((state.path / "secrets.json").read_text()).values())
+    assert len(secrets) >= 5
+    for command in launcher.processes():
+        assert not any(secret in command for secret in secrets), command
+    launcher.stop()
+    for path in [path for path in state.path.rglob("*") if path.is_file() and "data" not in path.parts]:
+        content = path.read_bytes()
+        if any(secret.encode() in content for secret in secrets):
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+            assert path.parent.name != "logs", path
+
+
+def test_each_process_gets_the_secrets_that_it_needs_and_no_others(launch: Launch) -> None:
+    launcher = launch(
+        environment={
+            "MONGODB_CRYPTO_KEY": token_urlsafe(32),
+            "GITHUB_TOKEN": "of-the-user",
+            "LOG_LEVEL": "DEBUG",
+        }
+    )
+    launcher.ready()
+    registry = launcher.process_of("services.registry").environ()
+    redis_svc = launcher.process_of("services.redis_svc").environ()
+    gateway = launcher.process_of("-m gateway").environ()
+    assert {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "MONGODB_CRYPTO_KEY"} <= registry.keys()
+    assert {"MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET"} <= redis_svc.keys()
+    assert not {"DATABASE_URL", "MONGODB_CRYPTO_KEY", "REDIS_URL"} & redis_svc.keys()
+    assert not {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET", "REDIS_URL"} & gateway.keys()
+    for environment in (registry, redis_svc, gateway):
+        assert "GITHUB_TOKEN" not in environment
+        assert environment["LOG_LEVEL"] == "DEBUG"
+
+
+def test_engines_of_the_user_are_used_and_get_no_sample_data(
+    launch: Launch, state: State, database_url: str, valkey_url: str
+) -> None:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+        launcher = launch(environment={"DATABASE_URL": database_url, "REDIS_URL": valkey_url})
+        launcher.ready()
+        assert client.dbsize() == 0
+    assert json.loads(state.engines_file.read_text()) == {}
+    assert not {"postgres", "redis"} & {path.name for path in state.path.iterdir()}
+    listed = databases(launcher, state)
+    assert [each["port"] for each in listed] == [int(valkey_url.rpartition(":")[2])]
+
+
+async def test_a_redis_of_the_user_that_is_down_is_no_obstacle(
+    launch: Launch, start_valkey: ValkeyFactory
+) -> None:
+    server = await start_valkey()
+    url = server.url
+    server.kill()
+    launcher = launch(environment={"REDIS_URL": url})
+    launcher.ready()
+    assert "REDIS_URL: could not register sample-redis" in launcher.output
+    assert server.password not in launcher.output
+
+
+def test_a_directory_with_a_long_and_strange_name_will_do(launch: Launch, state: State) -> None:
+    path = state.path / "a folder of 100 % ünusual length" / ("x" * 120)
+    launcher = launch(environment={"STATE_DIR": str(path)})
+    try:
+        launcher.ready()
+        assert launcher.stop() == 0
+        assert leftovers.processes(path / "run") == []
+    finally:
+        State(path).remove()
+
+
+def test_make_clean_leaves_folders_of_others_and_running_systems_alone(
+    launch: Launch, state: State, tmp_path: Path
+) -> None:
+    def clean(folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            (sys.executable, "-m", "deploy.local.clean"),
+            cwd=ROOT,
+            env={"STATE_DIR": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    (tmp_path / "letter").write_text("of mine")
+    refused = clean(tmp_path)
+    assert (refused.returncode, (tmp_path / "letter").exists()) == (1, True)
+    assert "is not a state directory" in refused.stderr
+    launcher = launch()
+    launcher.wait_for("starting")
+    launcher.ready()
+    assert "a system runs in" in clean(state.path).stderr
