@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from services.redis_svc import login, tls
-from services.redis_svc.connection import Connection
+from services.redis_svc.connection import Connection, ConnectionLostError
 from services.redis_svc.limits import Limits
 from services.redis_svc.url import RedisOptions
 from services.runtime.addresses import Address, AddressPolicy
@@ -81,10 +81,11 @@ class Dialer:
         except TimeoutError:
             self._drop()
             raise self._timeout() from None
-        except StudioError as error:
+        except StudioError as lost:
+            error = self._cause(lost)
             self._drop()
             self.stage = Stage(error.metadata.setdefault("stage", self.stage.value))
-            raise
+            raise error from None
         except BaseException:
             self._drop()
             raise
@@ -217,6 +218,14 @@ class Dialer:
             metadata={"stage": self.stage.value},
         )
 
+    def _cause(self, error: StudioError) -> StudioError:
+        """What ended the connection, where the login only noticed that it had ended.
+
+        A server that is full or protected says so before it is asked anything.
+        """
+        failure = self.connection.failure if self.connection is not None else None
+        return failure if isinstance(error, ConnectionLostError) and failure is not None else error
+
     def _drop(self) -> None:
         if self.connection is not None:
             self.connection.close()
@@ -226,7 +235,7 @@ async def connect_socket(address: Address) -> socket.socket:
     """A TCP connection to one address."""
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)  # noqa: FBT003  the library's signature
+        sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE:

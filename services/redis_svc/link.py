@@ -66,6 +66,11 @@ class Link:
         self._closed = False
 
     @property
+    def connection(self) -> Connection | None:
+        """The current connection, or the last one."""
+        return self._connection
+
+    @property
     def traffic(self) -> Traffic:
         """What went over the current connection."""
         return self._connection.traffic if self._connection is not None else Traffic()

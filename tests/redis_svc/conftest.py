@@ -35,6 +35,13 @@ class StartServer(Protocol):
     async def __call__(self, serve: Serve) -> int: ...
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what another task is about to bring about."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  what is waited for has no event of its own
+            await asyncio.sleep(0.001)
+
+
 @pytest.fixture
 async def open_client() -> AsyncIterator[OpenClient]:
     clients: list[RedisClient] = []

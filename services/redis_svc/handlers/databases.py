@@ -26,5 +26,5 @@ class Databases:
     async def client(self, database_id: str) -> AsyncIterator[RedisClient]:
         """The client of a database; it is not closed before the block ends."""
         connection = await self._resolver.resolve(database_id)
-        async with self._pool.lease(database_id, connection, connection.revision) as client:
+        async with self._pool.lease(connection.id, connection, connection.revision) as client:
             yield client
