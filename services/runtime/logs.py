@@ -1,10 +1,16 @@
-"""Structured logs: one JSON object a line on standard output, with the request's id, without secrets."""
+"""Structured logs: one JSON object a line on standard output, with the request's id, without secrets.
+
+Whatever a process would print by itself (uncaught exceptions, warnings, what the logging module can't format) goes
+the same way: a traceback on standard error would show a connection string as it is.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -12,7 +18,9 @@ import structlog
 from services.runtime import context
 from services.runtime.redaction import redact_value
 
-_NOT_REDACTED = frozenset({"timestamp", "level", "service", "logger", "request_id"})
+_NOT_REDACTED = frozenset(
+    {"timestamp", "level", "service", "logger", "request_id", "_record", "_from_structlog"}  # structlog's own
+)
 
 
 def configure(service: str, level: str = "INFO", *, stream: Any = None) -> None:  # noqa: ANN401  anything with write()
@@ -38,7 +46,7 @@ def configure(service: str, level: str = "INFO", *, stream: Any = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = _Handler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -52,6 +60,10 @@ def configure(service: str, level: str = "INFO", *, stream: Any = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # httpx logs each URL at INFO; a URL's query may hold a key.
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+    sys.unraisablehook = _unraisable
     for chatty in ("httpx", "httpcore", "asyncio", "pymongo", "psycopg"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
@@ -59,6 +71,33 @@ def configure(service: str, level: str = "INFO", *, stream: Any = None) -> None:
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger: `log.info("pool.closed", name=name)`. The event is a dotted name, the facts are fields."""
     return structlog.stdlib.get_logger(name)
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes lines; one that can't be made says so, without showing what it was made of."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        """Instead of printing the record and its arguments to standard error as they are."""
+        kind = sys.exc_info()[0]
+        if record.name != __name__ and kind is not None and not issubclass(kind, OSError):
+            get_logger(__name__).error("log.unprintable", source=record.name, error=kind.__name__)
+
+
+def _uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None, where: str = "process"
+) -> None:
+    exc_info = (kind, error, traceback)
+    get_logger(__name__).critical("uncaught", where=where, exc_info=exc_info)
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        _uncaught(args.exc_type, args.exc_value, args.exc_traceback, "thread")
+
+
+def _unraisable(args: sys.UnraisableHookArgs) -> None:
+    if args.exc_value is not None:
+        _uncaught(args.exc_type, args.exc_value, args.exc_traceback, "finalizer")
 
 
 def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
@@ -78,6 +117,6 @@ def _add_service(service: str) -> structlog.types.Processor:
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
     for key, value in event.items():
-        if key not in _NOT_REDACTED and not key.startswith("_"):
+        if key not in _NOT_REDACTED:
             event[key] = redact_value(value, key=key)
     return event

@@ -2,10 +2,15 @@
 
 Two sources: fields that the contract marks `debug_redact`, and the shapes that credentials have in text, for what
 drivers and users write into sentences. Python's protobuf ignores `debug_redact`, so it is applied here.
+
+Users choose much of the text, so each pattern takes time linear in it: repetitions are bounded, or consume what they
+have looked at. (Unbounded ones took more than a minute for 8 KB of `passpass…`.) Too much is masked rather than
+too little.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from itertools import islice
@@ -19,70 +24,140 @@ MAX_TEXT = 8192
 """Longer texts are cut: a log line is no dump."""
 MAX_ITEMS = 64
 """Elements shown of a repeated field or a mapping."""
+MAX_DEPTH = 12
+"""Levels shown of what is nested."""
 
-# `scheme://user:password@`: the password may hold anything but white space; the last `@` ends it, since a user who
-# forgot to encode one would otherwise leak the rest.
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s\"'<>]*@")
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*")
-_BEARER = re.compile(r"\b(?P<scheme>Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-_SEALED = re.compile(r"\bv1\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}|\bU2FsdGVkX1[A-Za-z0-9+/=]+")
+# What is looked at of a long text, before it is cut: a secret must not escape by standing across the cut.
+_WINDOW = 4 * MAX_TEXT
+_TAIL = MAX_TEXT // 4  # a traceback says what happened at its end
+
+_WORD = re.compile(r"\S+")
+_TOKEN_RUN = re.compile(r"[A-Za-z0-9_.-]+")
+_JWT_START, _JWT_HEADER = "eyJ", 8  # base64 of `{"`, and the shortest header
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_BEARER = re.compile(r"\b(?P<scheme>Bearer|Basic)\s{1,8}[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}|U2FsdGVkX1[A-Za-z0-9+/=]+")
 _NAMES = (
-    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|apikey|authorization|credential|crypto[_-]?key|"
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization|credential|crypto[_-]?key|"
     r"connection[_-]?string|private[_-]?key|requirepass|masterauth"
 )
+_VALUE = r"(?:\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|\\{1,3}\"[^\"]*+\"?|(?:(?:Bearer|Basic)\s{1,8})?\S+)"
 _NAMED = re.compile(
-    rf"(?P<name>[\w-]*(?:{_NAMES})[\w-]*)(?P<sep>[\"']?\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&}}\)]+)",
-    re.IGNORECASE,
+    rf"(?P<name>(?:{_NAMES})[\w-]{{0,40}}+\\{{0,3}}[\"']?\s{{0,8}}[=:]\s{{0,8}}){_VALUE}",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASSIGNED = re.compile(
+    rf"(?P<name>(?:{_NAMES})[\w-]{{0,40}}+(?:\s{{0,8}}=\s{{0,8}}|\\{{0,3}}[\"']\s{{0,8}}[=:]\s{{0,8}})){_VALUE}",
+    re.IGNORECASE | re.DOTALL,
 )
 _SECRET_KEY = re.compile(rf"(?:{_NAMES})", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """The text with everything that looks like a credential masked, at most `MAX_TEXT` characters long."""
-    if len(text) > MAX_TEXT:
-        text = f"{text[:MAX_TEXT]}… ({len(text)} characters)"
-    text = _URL_CREDENTIALS.sub(lambda match: f"{match['scheme']}{MASK}@", text)
+    """The text with everything that looks like a credential masked, about `MAX_TEXT` characters at most."""
+    return _shortened(_NAMED.sub(_keep_name, _masked(_window(text))), len(text))
+
+
+def redact_answer(text: str) -> str:
+    """As `redact`, for sentences we write to a caller: `password: must not be empty` stays as it is."""
+    return _shortened(_ASSIGNED.sub(_keep_name, _masked(_window(text))), len(text))
+
+
+def _window(text: str) -> str:
+    """As much of the text as is looked at, without a last word that is cut in two."""
+    if len(text) <= _WINDOW:
+        return text
+    seen = text[:_WINDOW]
+    return seen[: next((index for index in range(len(seen) - 1, -1, -1) if seen[index].isspace()), 0)]
+
+
+def _shortened(text: str, characters: int) -> str:
+    if len(text) <= MAX_TEXT and characters <= _WINDOW:
+        return text
+    return f"{text[: MAX_TEXT - _TAIL]}… ({characters} characters) …{text[-_TAIL:]}"
+
+
+def _masked(text: str) -> str:
+    """The text without the credentials that show by their own shape."""
+    if "@" in text:
+        text = _WORD.sub(_without_credentials, text)
+    if "-----BEGIN" in text:
+        text = _PEM.sub(MASK, text)
     text = _BEARER.sub(lambda match: f"{match['scheme']} {MASK}", text)
-    text = _JWT.sub(MASK, text)
-    text = _SEALED.sub(MASK, text)
-    return _NAMED.sub(lambda match: f"{match['name']}{match['sep']}{MASK}", text)
+    if _JWT_START in text:
+        text = _TOKEN_RUN.sub(_without_jwt, text)
+    return _SEALED.sub(MASK, text)
 
 
-def redact_value(value: object, *, key: str = "") -> Any:  # noqa: ANN401  the shape of JSON
+def _without_credentials(match: re.Match[str]) -> str:
+    """`scheme://***@host` and `user:***@host`.
+
+    A password may hold anything but white space; the last `@` ends it, since a user who forgot to encode one would
+    otherwise leak the rest.
+    """
+    word = match[0]
+    end = word.rfind("@")
+    scheme = word.find("://", 0, max(end, 0))
+    if scheme >= 0 and "@" not in word[:scheme]:
+        return f"{word[: scheme + 3]}{MASK}{word[end:]}"
+    colon = word.find(":", 0, max(end, 0))
+    return word if colon < 0 else f"{word[: colon + 1]}{MASK}{word[end:]}"
+
+
+def _without_jwt(match: re.Match[str]) -> str:
+    run = match[0]
+    start = run.find(_JWT_START)
+    return f"{run[:start]}{MASK}" if start >= 0 and run.find(".", start + _JWT_HEADER) > 0 else run
+
+
+def _keep_name(match: re.Match[str]) -> str:
+    return f"{match['name']}{MASK}"
+
+
+def redact_value(value: object, *, key: str = "", depth: int = 0) -> Any:  # noqa: ANN401  the shape of JSON
     """A value of a log line without secrets: by its key's name, and by the shapes in its text."""
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, bool):
         return value
-    if key and value and _SECRET_KEY.search(key):
+    if key and value != "" and _SECRET_KEY.search(key):
         return MASK
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
     if isinstance(value, (Message, Mapping, list, tuple, set, frozenset)):
-        return _redact_tree(value)
-    return redact(str(value))
+        return _redact_tree(value, depth + 1) if depth < MAX_DEPTH else "…"
+    return _redact_leaf(value)
 
 
-def _redact_tree(value: Message | Mapping[Any, Any] | Collection[Any]) -> Any:  # noqa: ANN401  the shape of JSON
+def _redact_leaf(value: object) -> str | int | float:
+    if isinstance(value, (int, float)):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"<{len(value)} bytes>"
+    try:
+        return redact(str(value))
+    except Exception as error:  # noqa: BLE001  a log line must not fail because of what it shows
+        return f"<{type(value).__name__}: {type(error).__name__}>"
+
+
+def _redact_tree(value: Message | Mapping[Any, Any] | Collection[Any], depth: int) -> Any:  # noqa: ANN401  as above
     if isinstance(value, Message):
-        return redact_message(value)
+        return redact_message(value, depth=depth)
     if isinstance(value, Mapping):
         pairs = islice(value.items(), MAX_ITEMS)
-        return {str(name): redact_value(each, key=str(name)) for name, each in pairs}
-    return [redact_value(each) for each in islice(value, MAX_ITEMS)]
+        return {redact(str(name)): redact_value(each, key=str(name), depth=depth) for name, each in pairs}
+    return [redact_value(each, depth=depth) for each in islice(value, MAX_ITEMS)]
 
 
-def redact_message(message: Message) -> dict[str, Any]:
+def redact_message(message: Message, *, depth: int = 0) -> dict[str, Any]:
     """The set fields of a message, with those masked that the contract marks `debug_redact`."""
-    shown: dict[str, Any] = {}
-    for field, value in message.ListFields():
-        if is_secret(field):
-            shown[field.name] = MASK
-        elif field.type == FieldDescriptor.TYPE_MESSAGE and not field.is_repeated:
-            shown[field.name] = redact_message(value)
-        elif field.is_repeated and not isinstance(value, Mapping):
-            shown[field.name] = [redact_value(each) for each in islice(value, MAX_ITEMS)]
-        else:
-            shown[field.name] = redact_value(value, key=field.name)
-    return shown
+    return {
+        field.name: MASK if is_secret(field) else redact_value(value, key=_shown_name(field), depth=depth)
+        for field, value in message.ListFields()
+    }
+
+
+def _shown_name(field: FieldDescriptor) -> str:
+    """The name by which a field's value may be masked; none for a message, whose own fields decide."""
+    return "" if field.type == FieldDescriptor.TYPE_MESSAGE else str(field.name)
 
 
 def is_secret(field: FieldDescriptor) -> bool:
