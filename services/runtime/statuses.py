@@ -13,13 +13,22 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from services.runtime.errors import PREFIX, StudioError
+from services.runtime.errors import PREFIX, FieldViolation, StudioError
+from services.runtime.redaction import redact_answer
 from studio.options.v1 import errors_pb2 as e
 
 DOMAIN = "studio-databases"
 REASON_NAMES = frozenset(e.ErrorReason.keys())
 DETAILS_HEADER = "grpc-status-details-bin"
 RETRY_AFTER_HEADER = "retry-after"
+HINT = "hint"
+"""Under this name `ErrorInfo.metadata` says what to try next."""
+
+# gRPC refuses metadata beyond 8 KiB. The sentence travels percent-encoded (three characters a byte at worst) and once
+# more inside the details, which travel in base64.
+MAX_MESSAGE_BYTES = 1000
+MAX_HINT_BYTES = 500
+MAX_DETAILS_BYTES = 3000
 
 Code = grpc.StatusCode
 
@@ -76,6 +85,10 @@ REASON_OF_CODE: dict[grpc.StatusCode, e.ErrorReason.ValueType] = {
     Code.DEADLINE_EXCEEDED: e.ERROR_REASON_DEADLINE_EXCEEDED,
     Code.CANCELLED: e.ERROR_REASON_CANCELLED,
 }
+SENTENCE_OF_CODE: dict[grpc.StatusCode, str] = {
+    Code.UNAVAILABLE: "a service of this system can't be reached",
+    Code.DEADLINE_EXCEEDED: "a service of this system did not answer in time",
+}
 
 
 def code_of(error: StudioError) -> grpc.StatusCode:
@@ -92,21 +105,45 @@ def retry_after_s(error: StudioError) -> int | None:
 
 
 def to_status(error: StudioError) -> status_pb2.Status:
-    """The rich status of an error."""
-    info = error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=error.metadata)
-    if error.hint:
-        info.metadata["hint"] = error.hint
+    """The rich status of an error, redacted, and bounded to what fits into metadata."""
+    left = MAX_DETAILS_BYTES
+    info = error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN)
+    hint = {HINT: error.hint} if error.hint else {}
+    for name, value in {**hint, **error.metadata}.items():
+        shown = clean(value, MAX_HINT_BYTES)
+        left -= len(name) + len(shown.encode())
+        if left > 0:
+            info.metadata[name] = shown
     details = [pack(info)]
     if error.violations:
         bad_request = error_details_pb2.BadRequest()
         for violation in error.violations:
-            bad_request.field_violations.add(field=violation.field, description=violation.description)
+            field, description = (
+                clean(violation.field, MAX_HINT_BYTES),
+                clean(violation.description, MAX_HINT_BYTES),
+            )
+            left -= len(field.encode()) + len(description.encode())
+            if left > 0:
+                bad_request.field_violations.add(field=field, description=description)
         details.append(pack(bad_request))
     wait_s = retry_after_s(error)
     if wait_s is not None:
         delay = duration_pb2.Duration(seconds=wait_s)
         details.append(pack(error_details_pb2.RetryInfo(retry_delay=delay)))
-    return status_pb2.Status(code=code_of(error).value[0], message=error.message, details=details)
+    return status_pb2.Status(code=code_of(error).value[0], message=sentence(error), details=details)
+
+
+def sentence(error: StudioError) -> str:
+    """The message as it travels."""
+    return clean(error.message, MAX_MESSAGE_BYTES)
+
+
+def clean(text: str, max_bytes: int) -> str:
+    """A text as it may travel: without secrets and lone surrogates, at most `max_bytes` of UTF-8."""
+    encoded = redact_answer(text).encode("utf-8", "replace")
+    if len(encoded) <= max_bytes:
+        return encoded.decode()
+    return encoded[: max_bytes - 3].decode("utf-8", "ignore") + "…"
 
 
 def pack(message: Message) -> any_pb2.Any:
@@ -126,9 +163,10 @@ def trailing_metadata(error: StudioError) -> tuple[tuple[str, str | bytes], ...]
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> StudioError:
-    """The error another service answered with, so that it reaches our caller unchanged.
+    """The error a service answered with, so that it reaches our caller unchanged.
 
-    A failure that carries no reason of ours comes from gRPC itself (nobody listens, the deadline passed).
+    A failure that carries no reason of ours comes from gRPC itself (nobody listens, the deadline passed); what gRPC
+    says of it names addresses inside the system and is for the log.
     """
     code = error.code()
     for name, value in error.trailing_metadata() or ():
@@ -137,21 +175,48 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> StudioError:
             if found is not None:
                 return found
     reason = REASON_OF_CODE.get(code, e.ERROR_REASON_INTERNAL)
-    return StudioError(reason, error.details() or f"the call ended with {code.name}", code=code.name)
+    sentence = SENTENCE_OF_CODE.get(code) or error.details() or f"the call ended with {code.name}"
+    return StudioError(reason, sentence, code=code.name)
+
+
+def from_other_service(error: grpc.aio.AioRpcError) -> StudioError:
+    """As `from_rpc_error`, for a call with a service token: a refusal of that is not our caller's to mend."""
+    if error.code() is Code.UNAUTHENTICATED:
+        return StudioError(
+            e.ERROR_REASON_INTERNAL,
+            "the services of this system do not accept each other's tokens",
+            hint="SERVICE_TOKEN_SECRET must be the same for every service, and their clocks must agree",
+        )
+    return from_rpc_error(error)
 
 
 def _from_details(serialized: bytes, code: grpc.StatusCode) -> StudioError | None:
     try:
         status = status_pb2.Status.FromString(serialized)
+        return _from_status(status, code)
     except DecodeError:
         return None
-    info = error_details_pb2.ErrorInfo()
+
+
+def _from_status(status: status_pb2.Status, code: grpc.StatusCode) -> StudioError | None:
+    info, bad_request, retry = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.BadRequest(),
+        error_details_pb2.RetryInfo(),
+    )
     for detail in status.details:
-        if detail.Unpack(info) and info.domain == DOMAIN and PREFIX + info.reason in REASON_NAMES:
-            return StudioError(
-                e.ErrorReason.Value(PREFIX + info.reason),
-                status.message,
-                metadata=dict(info.metadata),
-                code=code.name,
-            )
-    return None
+        # Unpack fills the one whose type it is.
+        for message in (info, bad_request, retry):
+            detail.Unpack(message)
+    if info.domain != DOMAIN or PREFIX + info.reason not in REASON_NAMES:
+        return None
+    facts = dict(info.metadata)
+    return StudioError(
+        e.ErrorReason.Value(PREFIX + info.reason),
+        status.message,
+        hint=facts.pop(HINT, ""),
+        metadata=facts,
+        violations=[FieldViolation(each.field, each.description) for each in bad_request.field_violations],
+        retry_after_s=retry.retry_delay.seconds if retry.HasField("retry_delay") else None,
+        code=code.name,
+    )

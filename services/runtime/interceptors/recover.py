@@ -12,9 +12,12 @@ from services.runtime.contract import Method
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Handler
 from services.runtime.logs import get_logger
-from services.runtime.redaction import redact
-from services.runtime.statuses import code_of, trailing_metadata
-from studio.options.v1.errors_pb2 import ERROR_REASON_DEADLINE_EXCEEDED, ERROR_REASON_INTERNAL
+from services.runtime.statuses import code_of, sentence, trailing_metadata
+from studio.options.v1.errors_pb2 import (
+    ERROR_REASON_DEADLINE_EXCEEDED,
+    ERROR_REASON_INTERNAL,
+    ERROR_REASON_UNIMPLEMENTED,
+)
 
 log = get_logger(__name__)
 
@@ -39,12 +42,18 @@ class Recover:
                 failure = StudioError(
                     ERROR_REASON_DEADLINE_EXCEEDED, "the call took longer than its deadline allows"
                 )
-            except Exception:
-                log.exception("rpc.defect", method=method.path)
-                failure = StudioError(
-                    ERROR_REASON_INTERNAL,
-                    f"internal error; the log has it under request id {call.request_id.get()}",
-                )
-            return await context.abort(code_of(failure), redact(failure.message), trailing_metadata(failure))
+            except Exception as error:  # noqa: BLE001  logged by `_defect`
+                failure = _defect(method, context, error)
+            return await context.abort(code_of(failure), sentence(failure), trailing_metadata(failure))
 
         return recovered
+
+
+def _defect(method: Method, context: Context, error: Exception) -> StudioError:
+    # The generated base of a servicer answers so for an rpc that its service does not implement.
+    if isinstance(error, NotImplementedError) and context.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return StudioError(ERROR_REASON_UNIMPLEMENTED, f"{method.name} is not implemented by this version")
+    log.error("rpc.defect", method=method.path, exc_info=error)
+    return StudioError(
+        ERROR_REASON_INTERNAL, f"internal error; the log has it under request id {call.request_id.get()}"
+    )
