@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 
 from studio.options.v1.access_pb2 import ROLE_INTERNAL, Role
@@ -36,3 +36,14 @@ def remaining_s(at_most_s: float) -> float:
     if end is None:
         return at_most_s
     return max(0.0, min(at_most_s, end - asyncio.get_running_loop().time()))
+
+
+def shared() -> Context:
+    """A context for work that several calls wait for: with the id of the one that caused it, without its deadline.
+
+    The others must not fail because the first had little time.
+    """
+    context = copy_context()
+    context.run(deadline.set, None)
+    context.run(caller.set, None)
+    return context

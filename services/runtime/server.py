@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -23,6 +24,7 @@ from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
 from services.runtime.contract import load_contract
 from services.runtime.health_http import HealthServer
+from services.runtime.interceptors.admit import Admit
 from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
 from services.runtime.interceptors.chain import Chain, Step
@@ -36,6 +38,10 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 MAX_REQUEST_BYTES = 32 << 20
 MAX_RESPONSE_BYTES = 64 << 20
+OPEN_RPCS = 256
+"""Calls of health and reflection beside `max_concurrent_rpcs`, which holds for the contract's."""
+STEADY_S = 60.0
+"""A background task that ran so long before it failed is started again at once, as after a first failure."""
 
 log = logs.get_logger(__name__)
 
@@ -58,6 +64,8 @@ class Runtime(Generic[SettingsT]):
 
     settings: SettingsT
     service_tokens: ServiceTokens
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def background(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -79,11 +87,17 @@ def run(name: str, settings_class: type[SettingsT], open_app: OpenApp[SettingsT]
     """Runs a service until SIGTERM or SIGINT.
 
     Raises:
-        SystemExit: the settings are wrong or an address is taken; with a sentence.
+        SystemExit: the settings are wrong or an address is taken; with a sentence. Or whatever else ended the service;
+            the log has it.
     """
     settings = load(settings_class)
     logs.configure(name, settings.log_level)
-    uvloop.run(_run_until_signal(name, settings, open_app))
+    try:
+        uvloop.run(_run_until_signal(name, settings, open_app))
+    except Exception:
+        # Python would print it to standard error, a connection string in it as it is.
+        log.exception("service.failed")
+        sys.exit(1)
 
 
 async def serve(
@@ -111,51 +125,78 @@ async def serve(
     ready = threading.Event()
     probes = _bind_probes(settings, ready)
     try:
-        async with _open(open_app, settings, runtime) as servicers:
-            server = _build(settings, servicers, healthy)
-            port = _bind(server, settings.grpc_address)
-            await server.start()
-            await _set_serving(healthy, servicers)
-            ready.set()
-            log.info("service.started", grpc_port=port, http_port=probes.port)
-            if started is not None:
-                started.set_result(port)
-            await stop.wait()
-            ready.clear()
-            log.info("service.stopping", grace_s=settings.shutdown_grace_s)
-            await healthy.enter_graceful_shutdown()
-            await server.stop(settings.shutdown_grace_s)
+        async with _open(open_app, settings, runtime) as servicers, _steps(settings) as chain:
+            server = _build(settings, chain, servicers, healthy)
+            try:
+                port = _bind(server, settings.grpc_address)
+                await server.start()
+                await _set_serving(healthy, servicers)
+                ready.set()
+                log.info("service.started", grpc_port=port, http_port=probes.port)
+                if started is not None:
+                    started.set_result(port)
+                await stop.wait()
+            finally:
+                # Also when this task is cancelled: what listens must not outlive what it answers with.
+                ready.clear()
+                runtime.stopping.set()
+                log.info("service.stopping", grace_s=settings.shutdown_grace_s)
+                await healthy.enter_graceful_shutdown()
+                await server.stop(settings.shutdown_grace_s)
     finally:
         probes.close()
         log.info("service.stopped")
 
 
-def steps(settings: ServiceSettings) -> list[Step]:
+def steps(settings: ServiceSettings, keys: Jwks | None = None) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
-    keys = Jwks(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
     verifier = TokenVerifier(
         jwt_secret=settings.jwt_secret, keys=keys, service_secret=settings.service_token_secret
     )
-    return [Recover(), RequestId(), Observe(), Authenticate(verifier), Authorize(), Validate()]
+    return [
+        Recover(),
+        RequestId(),
+        Observe(),
+        Admit(settings.max_concurrent_rpcs),
+        Authenticate(verifier),
+        Authorize(),
+        Validate(),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _steps(settings: ServiceSettings) -> AsyncIterator[list[Step]]:
+    keys = Jwks(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+    try:
+        yield steps(settings, keys)
+    finally:
+        if keys is not None:
+            await keys.aclose()
 
 
 @contextlib.asynccontextmanager
 async def _open(
     open_app: OpenApp[SettingsT], settings: SettingsT, runtime: Runtime[SettingsT]
 ) -> AsyncIterator[Sequence[Servicer]]:
-    async with open_app(settings, runtime) as servicers:
-        try:
-            yield servicers
-        finally:
-            await runtime.stop_background()
+    try:
+        async with open_app(settings, runtime) as servicers:
+            try:
+                yield servicers
+            finally:
+                await runtime.stop_background()
+    finally:
+        await runtime.stop_background()  # where `open_app` started some and failed
 
 
 def _build(
-    settings: ServiceSettings, servicers: Sequence[Servicer], healthy: health.aio.HealthServicer
+    settings: ServiceSettings,
+    chain: Sequence[Step],
+    servicers: Sequence[Servicer],
+    healthy: health.aio.HealthServicer,
 ) -> grpc.aio.Server:
     server = grpc.aio.server(
-        interceptors=[Chain(load_contract(), steps(settings))],
-        maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+        interceptors=[Chain(load_contract(), chain)],
+        maximum_concurrent_rpcs=settings.max_concurrent_rpcs + OPEN_RPCS,
         options=(
             ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
             ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
@@ -210,10 +251,14 @@ async def _run_until_signal(name: str, settings: SettingsT, open_app: OpenApp[Se
 
 async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
     backoff = Backoff()
+    loop = asyncio.get_running_loop()
     while True:
+        started = loop.time()
         try:
             await run()
         except Exception:
+            if loop.time() - started > STEADY_S:
+                backoff.reset()
             metrics.BACKGROUND_FAILURES.labels(name).inc()
             wait_s = backoff.next_s()
             log.exception("background.failed", task=name, retry_in_s=round(wait_s, 2))

@@ -66,6 +66,7 @@ class TokenVerifier:
             return known[0]
         caller, lifetime_s = await self._verify(token)
         self._verified[token] = (caller, now + min(CACHE_S, lifetime_s))
+        self._verified.move_to_end(token)
         if len(self._verified) > CACHE_SIZE:
             self._verified.popitem(last=False)
         return caller
@@ -83,6 +84,9 @@ class TokenVerifier:
             raise _invalid("the token has expired") from None
         except jwt.PyJWTError as error:
             raise _invalid(f"the token is not valid: {_reason(error)}") from None
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            # PyJWT lets through what JSON allows and Python minds: claims nested a thousand deep, `exp: 1e999`.
+            raise _invalid("the token is not valid: it is malformed") from None
         role = claims.get("role")
         subject = str(claims.get("sub") or role or "unknown")[:MAX_SUBJECT_CHARS]
         granted = (
@@ -99,7 +103,7 @@ class TokenVerifier:
             [service_tokens.ALGORITHM],
             audience=service_tokens.AUDIENCE,
         )
-        return Caller(str(claims["sub"]), access_pb2.ROLE_INTERNAL), _lifetime_s(claims)
+        return Caller(str(claims.get("sub", "")), access_pb2.ROLE_INTERNAL), _lifetime_s(claims)
 
     async def _user_claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         algorithm = header.get("alg")

@@ -9,7 +9,7 @@ from services.runtime.auth.tokens import TokenVerifier, bearer_token
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Handler
-from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_REQUIRED
+from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN, ERROR_REASON_AUTH_REQUIRED
 
 HEADER = "authorization"
 
@@ -30,10 +30,13 @@ class Authenticate:
         """The handler, with `context.caller` set."""
 
         async def authenticated(request: Message, context: Context) -> Message | None:
-            token = ""
-            for key, value in context.invocation_metadata() or ():
-                if key == HEADER and isinstance(value, str):
-                    token = bearer_token(value)
+            values = [value for key, value in context.invocation_metadata() or () if key == HEADER]
+            if len(values) > 1:
+                # Whoever looked before us may have looked at another one.
+                raise StudioError(
+                    ERROR_REASON_AUTH_INVALID_TOKEN, "the header `authorization` is there more than once"
+                )
+            token = bearer_token(values[0]) if values and isinstance(values[0], str) else ""
             if not token:
                 raise StudioError(
                     ERROR_REASON_AUTH_REQUIRED, "a bearer token is required in the header `authorization`"

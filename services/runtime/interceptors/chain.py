@@ -16,6 +16,10 @@ import grpc
 from google.protobuf.message import Message
 
 from services.runtime.contract import Contract, Method
+from services.runtime.errors import StudioError
+from services.runtime.statuses import code_of, trailing_metadata
+from studio.options.v1.access_pb2 import ROLE_UNSPECIFIED
+from studio.options.v1.errors_pb2 import ERROR_REASON_UNIMPLEMENTED
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Message, Context], Awaitable[Message | None]]
@@ -62,10 +66,11 @@ class Chain(grpc.aio.ServerInterceptor):
         if known is not None:
             return known
         handler = await continuation(handler_call_details)
-        # None: gRPC answers UNIMPLEMENTED. Not remembered, since anybody can invent paths.
-        if handler is None or path.split("/")[1] in OPEN_SERVICES:
+        if handler is None:  # not remembered, since anybody can invent paths
+            return _UNKNOWN
+        if path.split("/")[1] in OPEN_SERVICES:
             return handler
-        wrapped = self._wrap(self._contract.methods[path], handler)
+        wrapped = self._wrap(self._contract.methods.get(path) or _undeclared(path), handler)
         self._wrapped[path] = wrapped
         return wrapped
 
@@ -81,6 +86,33 @@ class Chain(grpc.aio.ServerInterceptor):
             else grpc.unary_unary_rpc_method_handler
         )
         return build(behavior, handler.request_deserializer, handler.response_serializer)
+
+
+def _undeclared(path: str) -> Method:
+    """An rpc that is served but not of the contract: without a rule, so `authorize` denies it to everybody."""
+    _, service, name = path.split("/")
+    return Method(
+        path=path,
+        service=service,
+        name=name,
+        role=ROLE_UNSPECIFIED,
+        action="",
+        http=(),
+        success_status=200,
+        server_streaming=False,
+        request="",
+        response="",
+        comment="",
+    )
+
+
+async def _unknown(_requests: object, context: Context) -> None:
+    error = StudioError(ERROR_REASON_UNIMPLEMENTED, "there is no such rpc here")
+    await context.abort(code_of(error), error.message, trailing_metadata(error))
+
+
+# Reads no request: whoever invents a path must not make us take in its body.
+_UNKNOWN: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(_unknown)
 
 
 def _writing(stream: Callable[[Message, Context], AsyncIterator[Message]]) -> Handler:

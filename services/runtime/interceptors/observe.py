@@ -21,8 +21,6 @@ from services.runtime.statuses import code_of
 
 SLOW_S = 1.0
 
-_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
-
 log = get_logger(__name__)
 
 
@@ -65,15 +63,17 @@ def _code(error: BaseException) -> grpc.StatusCode:
     if isinstance(error, StudioError):
         return code_of(error)
     if isinstance(error, asyncio.CancelledError):
-        return grpc.StatusCode.CANCELLED
+        # The deadline's passing cancels the handler, too.
+        passed = call.remaining_s(1.0) <= 0
+        return grpc.StatusCode.DEADLINE_EXCEEDED if passed else grpc.StatusCode.CANCELLED
     if isinstance(error, TimeoutError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
     return grpc.StatusCode.INTERNAL
 
 
 def _log_failure(method: Method, code: grpc.StatusCode, error: BaseException, elapsed_s: float) -> None:
-    if code in _FAULTS:
-        return  # `recover` logs it with its traceback
+    if isinstance(error, Exception) and not isinstance(error, (StudioError, TimeoutError)):
+        return  # a defect: `recover` logs it with its traceback
     caller = call.caller.get()
     log.info(
         "rpc.failed",

@@ -21,7 +21,10 @@ _VALID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class RequestId:
-    """Takes the caller's `x-request-id`, or makes one, and sends it back in the initial metadata."""
+    """Takes the caller's `x-request-id`, or makes one.
+
+    The gateway sends it back; a defect's sentence names it.
+    """
 
     name = "request_id"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import protovalidate
 from google.protobuf.message import Message
 
@@ -47,5 +49,10 @@ def _failure(error: protovalidate.ValidationError) -> StudioError:
 
 
 def _path(path: object) -> str:
+    """`known[3].id` for the path of a violation."""
     elements = getattr(path, "elements", ())
-    return ".".join(str(element.field_name) for element in elements)
+    return ".".join(f"{element.field_name}{_subscript(element)}" for element in elements)
+
+
+def _subscript(element: Any) -> str:  # noqa: ANN401  a message of protovalidate's own, without types
+    return f"[{element.subscript.value}]" if element.subscript else ""
