@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from services.runtime import metrics
+from services.runtime import context, metrics
 from services.runtime.errors import StudioError
 from services.runtime.logs import get_logger
-from studio.options.v1.errors_pb2 import ERROR_REASON_RESOURCE_EXHAUSTED
+from studio.options.v1.errors_pb2 import ERROR_REASON_RESOURCE_EXHAUSTED, ERROR_REASON_SERVICE_UNAVAILABLE
 
 SpecT = TypeVar("SpecT")
 ClientT = TypeVar("ClientT")
+
+CLOSE_TIMEOUT_S = 5.0
+"""Seconds that closing a client may take; what an engine that hangs would keep open is then given up."""
 
 log = get_logger(__name__)
 
@@ -46,13 +49,12 @@ class PoolStats:
 class _Entry(Generic[ClientT]):
     """A client and what is known of its use."""
 
-    __slots__ = ("client", "creation", "discarded", "idle_since", "leases", "revision")
+    __slots__ = ("client", "creation", "idle_since", "leases", "revision")
 
     def __init__(self, revision: str) -> None:
         self.revision = revision
         self.leases = 0
         self.idle_since = 0.0
-        self.discarded = False
         self.client: ClientT | None = None
         self.creation: asyncio.Task[ClientT] | None = None
 
@@ -62,7 +64,9 @@ class ClientPool(Generic[SpecT, ClientT]):
 
     Args:
         name: name in metrics and logs.
-        create: makes a client from a spec; what it raises reaches whoever waits for the lease.
+        create: makes a client from a spec; what it raises reaches whoever waits for the lease. It bounds its own time:
+            several calls may wait for it, so it has no deadline of one of them. When cancelled it closes what it
+            has opened.
         close: closes a client; called once for each client that was created.
         max_clients: clients open at a time. Room is made by closing the one idle for the longest; when all are in
             use a lease is refused at once.
@@ -101,7 +105,8 @@ class ClientPool(Generic[SpecT, ClientT]):
             revision: of the spec; a client of another revision is discarded first.
 
         Raises:
-            StudioError: RESOURCE_EXHAUSTED when `max_clients` clients are in use.
+            StudioError: RESOURCE_EXHAUSTED when `max_clients` clients are in use; SERVICE_UNAVAILABLE when the pool is
+                closed, also while waiting.
         """
         return Lease(self, key, spec, revision)
 
@@ -127,7 +132,7 @@ class ClientPool(Generic[SpecT, ClientT]):
                 self._retire(entry, "expired")
 
     async def aclose(self) -> None:
-        """Closes every client, also those in use, and waits until they are closed."""
+        """Closes every client, also those in use, and waits until they are closed; ends creations."""
         self._closed = True
         for entry in (*self._entries.values(), *self._leaving):
             self._start_closing(entry)
@@ -140,7 +145,8 @@ class ClientPool(Generic[SpecT, ClientT]):
         """The pool at this moment."""
         return PoolStats(
             open=len(self._entries),
-            in_use=sum(entry.leases > 0 for entry in self._entries.values()),
+            # Copied first: metrics are read in another thread.
+            in_use=sum(entry.leases > 0 for entry in list(self._entries.values())),
             closing=len(self._leaving),
             created=self._created,
             evicted=self._evicted,
@@ -152,39 +158,50 @@ class ClientPool(Generic[SpecT, ClientT]):
         entry = self._entries.get(key)
         if entry is not None and entry.revision == revision:
             entry.leases += 1
-            self._entries.move_to_end(key)
             return entry
         if self._closed:
-            raise StudioError(ERROR_REASON_RESOURCE_EXHAUSTED, "the service is stopping")
+            raise _stopping()
         if entry is not None:
             self.discard(key)
         self._make_room()
         entry = _Entry(revision)
         entry.leases = 1
-        entry.creation = asyncio.create_task(self._run_creation(key, entry, spec), name=f"pool {self._name}")
+        entry.creation = asyncio.create_task(
+            self._run_creation(key, entry, spec), name=f"pool {self._name}", context=context.shared()
+        )
+        entry.creation.add_done_callback(lambda task: self._created_or_not(entry, task))
         self._entries[key] = entry
         return entry
 
     async def _run_creation(self, key: str, entry: _Entry[ClientT], spec: SpecT) -> ClientT:
         """Creates the client once for all who wait; runs on when one of them goes away."""
         try:
-            entry.client = await self._create(spec)
+            client = await self._create(spec)
         except BaseException:
             if self._entries.get(key) is entry:
                 del self._entries[key]
             raise
+        entry.client = client
         entry.creation = None
         self._created += 1
         metrics.POOL_EVENTS.labels(self._name, "created").inc()
-        return entry.client
+        return client
 
-    def _release(self, entry: _Entry[ClientT]) -> None:
+    def _created_or_not(self, entry: _Entry[ClientT], task: asyncio.Task[ClientT]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and entry.leases == 0:  # else it reaches those who wait
+            log.warning("pool.create_failed", pool=self._name, error=str(error) or type(error).__name__)
+
+    def _release(self, key: str, entry: _Entry[ClientT]) -> None:
         entry.leases -= 1
-        if entry.leases == 0:
-            entry.idle_since = asyncio.get_running_loop().time()
-            if entry.discarded and entry in self._leaving:
-                self._leaving.discard(entry)
-                self._start_closing(entry)
+        if entry.leases:
+            return
+        entry.idle_since = asyncio.get_running_loop().time()
+        if self._entries.get(key) is entry:
+            self._entries.move_to_end(key)  # idle ones stand in the order in which they became so
+        elif entry in self._leaving:
+            self._leaving.discard(entry)
+            self._start_closing(entry)
 
     def _make_room(self) -> None:
         while len(self._entries) >= self._max_clients:
@@ -201,7 +218,6 @@ class ClientPool(Generic[SpecT, ClientT]):
 
     def _retire(self, entry: _Entry[ClientT], event: str) -> None:
         metrics.POOL_EVENTS.labels(self._name, event).inc()
-        entry.discarded = True
         if entry.leases:
             self._leaving.add(entry)
         else:
@@ -214,15 +230,21 @@ class ClientPool(Generic[SpecT, ClientT]):
 
     async def _close_entry(self, entry: _Entry[ClientT]) -> None:
         if entry.creation is not None:
-            # Nobody waits for it any more; what a failed creation raised went to those who did.
+            # Nobody waits for it any more, or the pool is closed.
+            entry.creation.cancel()
             await asyncio.wait([entry.creation])
         client, entry.client = entry.client, None
         if client is None:
             return
         try:
-            await self._close(client)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._close(client)
         except Exception as error:  # noqa: BLE001  a client that can't be closed must not stop the others
-            log.warning("pool.close_failed", pool=self._name, error=str(error))
+            log.warning("pool.close_failed", pool=self._name, error=str(error) or type(error).__name__)
+
+
+def _stopping() -> StudioError:
+    return StudioError(ERROR_REASON_SERVICE_UNAVAILABLE, "the service is stopping")
 
 
 class Lease(Generic[SpecT, ClientT]):
@@ -239,19 +261,29 @@ class Lease(Generic[SpecT, ClientT]):
 
     async def __aenter__(self) -> ClientT:
         entry = self._pool._acquire(self._key, self._spec, self._revision)  # noqa: SLF001  two halves of one thing
-        if entry.client is None and entry.creation is not None:
-            try:
-                await asyncio.shield(entry.creation)
-            except BaseException:
-                self._pool._release(entry)  # noqa: SLF001
-                raise
+        try:
+            client = await self._client(entry)
+        except BaseException:
+            self._pool._release(self._key, entry)  # noqa: SLF001  as above
+            raise
         self._entry = entry
-        assert entry.client is not None  # noqa: S101  the creation has ended without raising
-        return entry.client
+        return client
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._entry is not None:
-            self._pool._release(self._entry)  # noqa: SLF001
+            self._pool._release(self._key, self._entry)  # noqa: SLF001  two halves of one thing
             self._entry = None
+
+    async def _client(self, entry: _Entry[ClientT]) -> ClientT:
+        creation = entry.creation
+        if creation is not None:
+            # Shared by all who wait: one that goes away must not cancel it for the others.
+            await asyncio.wait([creation])
+            if creation.cancelled():
+                raise _stopping()
+            creation.result()  # raises what the creation did
+        if entry.client is None:  # closed before this task had its turn
+            raise _stopping()
+        return entry.client

@@ -23,12 +23,17 @@ from services.runtime.crypto import KeyRing, SealedValueError
 from services.runtime.errors import StudioError
 from services.runtime.logs import get_logger
 from services.runtime.service_client import open_channel
-from services.runtime.statuses import from_rpc_error
+from services.runtime.statuses import from_other_service
 from studio.options.v1 import errors_pb2 as reasons
 from studio.registry.v1 import resolver_service_pb2 as messages
 from studio.registry.v1.resolver_service_pb2_grpc import ResolverServiceStub
 
 RESOLVE_TIMEOUT_S = 2.0
+"""One try; a registry that does not answer so long is not asked again for this call."""
+MAX_CONNECTIONS = 10_000
+"""As many as a watch may name: the bound of `WatchConnectionsRequest.known`."""
+MAX_OVERTAKEN = 3
+"""Answers in a row that a change may overtake before the last one is taken as it is."""
 SILENCE_S = 15.0
 """A watch that says nothing for so long is dead: the registry sends a heartbeat every 5 s."""
 
@@ -57,6 +62,17 @@ class Connection:
     """The engine's URL with its credentials."""
 
 
+class _Asking:
+    """A question to the registry, shared by all who wait for it."""
+
+    __slots__ = ("overtaken", "task")
+
+    def __init__(self, task: asyncio.Task[Connection]) -> None:
+        self.task = task
+        self.overtaken = False
+        """A change came in meanwhile: the answer may be older than it."""
+
+
 class Resolver:
     """The connections of one type.
 
@@ -66,7 +82,8 @@ class Resolver:
         tokens: this service's tokens.
         keys: opens the connection strings.
         on_gone: called with the id of a connection that changed or was deleted.
-        max_connections: connections remembered; the one unused for the longest is forgotten first.
+        max_connections: connections remembered, `MAX_CONNECTIONS` at most; the one unused for the longest is
+            forgotten first.
     """
 
     def __init__(
@@ -77,41 +94,42 @@ class Resolver:
         tokens: ServiceTokens,
         keys: KeyRing,
         on_gone: Callable[[str], None],
-        max_connections: int = 10_000,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._type = type_
         self._channel = open_channel(address, tokens)
         self._stub = ResolverServiceStub(self._channel)
         self._keys = keys
         self._on_gone = on_gone
-        self._max_connections = max_connections
+        self._max_connections = min(max_connections, MAX_CONNECTIONS)
         self._known: OrderedDict[str, Connection] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[Connection]] = {}
+        self._asking: dict[str, _Asking] = {}
         metrics.RESOLVED.labels(type_).set_function(lambda: len(self._known))
         self._hits = metrics.RESOLVES.labels(type_, "known")
         self._misses = metrics.RESOLVES.labels(type_, "asked")
         self._synced = metrics.WATCH_SYNCED.labels(type_)
 
     async def resolve(self, database_id: str) -> Connection:
-        """The connection of a database.
+        """The connection of a database; pools use its `id` as key, since a UUID can be spelled in several ways.
 
         Raises:
             StudioError: DB_NOT_FOUND; REGISTRY_UNAVAILABLE when it is not known and the registry can't be asked;
                 CONNECTION_UNREADABLE when this service's keys don't open it.
         """
+        database_id = database_id.lower()  # as the registry's events spell it
         known = self._known.get(database_id)
         if known is not None:
             self._known.move_to_end(database_id)
             self._hits.inc()
             return known
         self._misses.inc()
-        asking = self._asking.get(database_id)
-        if asking is None:
-            asking = asyncio.create_task(self._ask(database_id), name=f"resolve {self._type}")
-            self._asking[database_id] = asking
-            asking.add_done_callback(lambda task: self._asked(database_id, task))
-        # Shared by all who wait: one that goes away must not cancel it for the others.
-        return await asyncio.shield(asking)
+        asking = await self._answer(database_id)
+        for _ in range(MAX_OVERTAKEN):
+            if asking.overtaken:
+                asking = await self._answer(database_id)
+        if asking.task.cancelled():
+            raise StudioError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "the service is stopping")
+        return asking.task.result()
 
     async def watch(self) -> None:
         """Drops connections as they change, for ever; reconnects when the registry was away."""
@@ -130,15 +148,17 @@ class Resolver:
             await asyncio.sleep(wait_s)
 
     async def aclose(self) -> None:
-        """Closes the channel to the registry."""
-        for task in list(self._asking.values()):
+        """Ends what is asked and closes the channel to the registry."""
+        tasks = [asking.task for asking in self._asking.values()]
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         await self._channel.close()
 
     async def _watch_once(self, backoff: Backoff) -> None:
-        known = [
-            messages.KnownConnection(id=each.id, revision=each.revision) for each in self._known.values()
-        ]
+        compared = {each.id: each.revision for each in self._known.values()}
+        known = [messages.KnownConnection(id=id_, revision=revision) for id_, revision in compared.items()]
         stream = self._stub.WatchConnections(messages.WatchConnectionsRequest(type=self._type, known=known))
         try:
             while True:
@@ -146,29 +166,53 @@ class Resolver:
                     event = await stream.read()
                 if not isinstance(event, Event):
                     return
-                self._apply(event, backoff)
+                if event.kind == Event.KIND_SYNCED:
+                    self._synchronized(compared)
+                    backoff.reset()
+                elif event.kind in (Event.KIND_CHANGED, Event.KIND_DELETED):
+                    self._drop(event.id)
         finally:
             stream.cancel()
 
-    def _apply(self, event: Event, backoff: Backoff) -> None:
-        if event.kind == Event.KIND_SYNCED:
-            self._synced.set(1)
-            backoff.reset()
-            log.info("resolver.watch_synced", type=self._type, known=len(self._known))
-        elif event.kind in (Event.KIND_CHANGED, Event.KIND_DELETED):
-            self._drop(event.id)
+    def _synchronized(self, compared: dict[str, str]) -> None:
+        """From here on changes arrive. What was resolved after the comparison began may have missed one."""
+        for database_id in list(self._asking):
+            self._overtake(database_id)
+        for missed in [each for each in self._known.values() if compared.get(each.id) != each.revision]:
+            # Only forgotten: where it has not changed, its client stays as it is.
+            del self._known[missed.id]
+        self._synced.set(1)
+        log.info("resolver.watch_synced", type=self._type, known=len(self._known))
 
     def _drop(self, database_id: str) -> None:
         self._known.pop(database_id, None)
-        # An answer that is under way may be older than this event: whoever asks next asks anew.
-        self._asking.pop(database_id, None)
+        self._overtake(database_id)
         self._on_gone(database_id)
 
-    def _asked(self, database_id: str, task: asyncio.Task[Connection]) -> None:
-        overtaken = self._asking.get(database_id) is not task
-        if not overtaken:
+    def _overtake(self, database_id: str) -> None:
+        asking = self._asking.pop(database_id, None)
+        if asking is not None:
+            asking.overtaken = True
+
+    async def _answer(self, database_id: str) -> _Asking:
+        asking = self._asking.get(database_id) or self._start_asking(database_id)
+        # Shared by all who wait: one that goes away must not cancel it for the others.
+        await asyncio.wait([asking.task])
+        return asking
+
+    def _start_asking(self, database_id: str) -> _Asking:
+        task = asyncio.create_task(
+            self._ask(database_id), name=f"resolve {self._type}", context=context.shared()
+        )
+        asking = self._asking[database_id] = _Asking(task)
+        task.add_done_callback(lambda _: self._asked(database_id, asking))
+        return asking
+
+    def _asked(self, database_id: str, asking: _Asking) -> None:
+        if self._asking.get(database_id) is asking:
             del self._asking[database_id]
-        if task.cancelled() or task.exception() is not None or overtaken:
+        task = asking.task
+        if task.cancelled() or task.exception() is not None or asking.overtaken:
             return
         self._known[database_id] = task.result()
         if len(self._known) > self._max_connections:
@@ -178,27 +222,28 @@ class Resolver:
         request = messages.ResolveConnectionRequest(id=database_id, type=self._type)
 
         async def once() -> messages.ResolveConnectionResponse:
-            return await self._stub.ResolveConnection(request, timeout=context.remaining_s(RESOLVE_TIMEOUT_S))
+            return await self._stub.ResolveConnection(request, timeout=RESOLVE_TIMEOUT_S)
 
         try:
-            found = await retry(once, when=_is_passing)
+            found = await retry(once, when=_is_refused)
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error) from error
-        return self._opened(found)
+            raise _failure(error) from error
+        return self._opened(database_id, found)
 
-    def _opened(self, found: messages.ResolveConnectionResponse) -> Connection:
+    def _opened(self, database_id: str, found: messages.ResolveConnectionResponse) -> Connection:
         try:
-            url = self._keys.open(found.ciphertext, row_id=found.id, type_=found.type)
+            # Bound to what was asked for, whatever the answer says of itself.
+            url = self._keys.open(found.ciphertext, row_id=database_id, type_=self._type)
         except SealedValueError as error:
-            log.warning("resolver.unreadable", database_id=found.id, reason=str(error))
+            log.warning("resolver.unreadable", database_id=database_id, reason=str(error))
             raise StudioError(
                 reasons.ERROR_REASON_CONNECTION_UNREADABLE,
                 f"the stored connection of {found.name!r} does not open with this service's key",
                 hint="set the key that sealed it among the retired keys, or save the connection again",
             ) from None
         return Connection(
-            id=found.id,
-            type=found.type,
+            id=database_id,
+            type=self._type,
             revision=found.revision,
             name=found.name,
             project_ref=found.project_ref,
@@ -206,15 +251,20 @@ class Resolver:
             connection_string=SecretStr(url),
         )
 
-    def _failure(self, error: grpc.aio.AioRpcError) -> StudioError:
-        if _is_passing(error):
-            return StudioError(
-                reasons.ERROR_REASON_REGISTRY_UNAVAILABLE,
-                "the registry can't be reached, and this database has not been used here before",
-            )
-        return from_rpc_error(error)
+
+def _failure(error: grpc.aio.AioRpcError) -> StudioError:
+    found = from_other_service(error)
+    if found.reason not in _AWAY:
+        return found
+    return StudioError(
+        reasons.ERROR_REASON_REGISTRY_UNAVAILABLE,
+        "the registry can't be reached, and this database has not been used here before",
+    )
 
 
-def _is_passing(error: BaseException) -> bool:
-    passing = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-    return isinstance(error, grpc.aio.AioRpcError) and error.code() in passing
+# What gRPC itself says when nobody answers; a reason of the registry's own is passed on.
+_AWAY = (reasons.ERROR_REASON_SERVICE_UNAVAILABLE, reasons.ERROR_REASON_DEADLINE_EXCEEDED)
+
+
+def _is_refused(error: BaseException) -> bool:
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.UNAVAILABLE
