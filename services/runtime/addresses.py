@@ -14,14 +14,23 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.runtime import context
 from services.runtime.errors import StudioError
-from studio.options.v1.errors_pb2 import ERROR_REASON_DB_ADDRESS_DENIED, ERROR_REASON_DB_CONNECTION_FAILED
+from studio.options.v1.errors_pb2 import (
+    ERROR_REASON_DB_ADDRESS_DENIED,
+    ERROR_REASON_DB_CONNECTION_FAILED,
+    ERROR_REASON_DB_TIMEOUT,
+)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_ADDRESSES = 16
 """Addresses of one name that are looked at."""
+MAX_HOST_CHARS = 255
+"""Of a host name (RFC 1035, section 2.3.4)."""
+DNS_TIMEOUT_S = 5.0
+"""Looking up one name; the system's resolver alone would take up to half a minute."""
 
 ALWAYS_DENIED: tuple[Network, ...] = tuple(
     ipaddress.ip_network(each)
@@ -37,13 +46,20 @@ ALWAYS_DENIED: tuple[Network, ...] = tuple(
         "fe80::/10",  # link-local (RFC 4291)
         "fec0::/10",  # site-local, deprecated (RFC 3879)
         "ff00::/8",  # multicast (RFC 4291)
-        "fd00:ec2::254/128",  # metadata of AWS
+        "fd00:ec2::/32",  # metadata and credentials of AWS, containers' included
+        "fd00:c1::a9fe:a9fe/128",  # metadata of Oracle Cloud
+        "fd00:42::42/128",  # metadata of Scaleway
         "fd20:ce::254/128",  # metadata of Google Cloud
     )
 )
 
 # Prefixes that carry an IPv4 address inside an IPv6 one, and where it stands (bits from the right).
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+_NAT64_LOCAL = ipaddress.IPv6Network(
+    "64:ff9b:1::/48"
+)  # RFC 8215: an operator picks a prefix of any length inside
+_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")  # SIIT (RFC 2765)
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214: these 32 bits, then the IPv4 address
 _COMPATIBLE = ipaddress.IPv6Network("::/96")  # deprecated (RFC 4291), still routed by some
 
 
@@ -96,15 +112,24 @@ class AddressPolicy:
         One denied address refuses the host: a name that points both ways is not what it claims to be.
 
         Raises:
-            StudioError: DB_ADDRESS_DENIED, or DB_CONNECTION_FAILED with `stage` = `dns` when there is no such name.
+            StudioError: DB_ADDRESS_DENIED; with `stage` = `dns` DB_CONNECTION_FAILED when there is no such name, and
+                DB_TIMEOUT when nobody answers in time.
         """
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+            async with asyncio.timeout(context.remaining_s(DNS_TIMEOUT_S)):
+                found = await loop.getaddrinfo(_name(host), port, type=socket.SOCK_STREAM)
+        except TimeoutError as error:
+            raise StudioError(
+                ERROR_REASON_DB_TIMEOUT,
+                f"looking up the host name {host!r} takes too long",
+                hint="check the name servers of the host where the services run",
+                metadata={"stage": "dns"},
+            ) from error
+        except (OSError, ValueError) as error:
             raise StudioError(
                 ERROR_REASON_DB_CONNECTION_FAILED,
-                f"the host name {host!r} can't be resolved",
+                f"the host name {host[:MAX_HOST_CHARS]!r} can't be resolved",
                 hint="check the spelling, and that this name is known where the services run",
                 metadata={"stage": "dns"},
             ) from error
@@ -117,6 +142,17 @@ class AddressPolicy:
         return addresses
 
 
+def _name(host: str) -> str:
+    """The host as the resolver takes it: an IPv6 address without brackets.
+
+    Raises:
+        ValueError: it can't be a name; a NUL would end it early for the resolver but not for whoever reads it.
+    """
+    if not host.isprintable() or len(host) > MAX_HOST_CHARS:
+        raise ValueError("no host name")
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text, strict=False)
@@ -125,15 +161,26 @@ def _network(text: str) -> Network:
 
 
 def _meanings(address: IPAddress) -> Iterable[IPAddress]:
-    """The address and every IPv4 address it stands for: mapped, NAT64, 6to4, Teredo."""
+    """The address and every IPv4 address it may stand for."""
     yield address
-    if isinstance(address, ipaddress.IPv4Address):
-        return
-    embedded: list[IPAddress | None] = [address.ipv4_mapped, address.sixtofour]
-    if address.teredo is not None:
-        embedded += address.teredo
-    if any(address in network for network in _NAT64) or (address in _COMPATIBLE and int(address) > 1):
-        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    for each in embedded:
-        if each is not None:
-            yield each
+    if isinstance(address, ipaddress.IPv6Address):
+        yield from (each for each in (address.ipv4_mapped, address.sixtofour) if each is not None)
+        yield from address.teredo or ()
+        yield from map(ipaddress.IPv4Address, _embedded(address))
+
+
+def _embedded(address: ipaddress.IPv6Address) -> Iterable[int]:
+    """The IPv4 addresses inside, by the prefixes that `ipaddress` does not know."""
+    bits = int(address)
+    low = bits & 0xFFFFFFFF
+    compatible = address in _COMPATIBLE and bits > 1
+    if compatible or address in _NAT64 or address in _TRANSLATED or (bits >> 32) & 0xFFFFFFFF in _ISATAP:
+        yield low
+    if address in _NAT64_LOCAL:
+        # RFC 6052, section 2.2: after a prefix of 48, 56, 64 or 96 bits, stepping over bits 64 to 71.
+        yield from (
+            (bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF,
+            (bits >> 64 & 0xFF) << 24 | bits >> 32 & 0xFFFFFF,
+            bits >> 24 & 0xFFFFFFFF,
+            low,
+        )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import struct
 from collections.abc import Sequence
 
@@ -28,6 +29,7 @@ KEY_INFO = b"studio-databases/v1/key"
 ID_INFO = b"studio-databases/v1/key-id"
 NONCE_BYTES = 12
 TAG_BYTES = 16
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
 MIN_SECRET_CHARS = 16
 """Shorter secrets are refused: HKDF spreads entropy, it does not add any."""
 
@@ -96,7 +98,7 @@ class KeyRing:
         nonce = os.urandom(NONCE_BYTES)
         data = _associated_data(self._current.id, row_id, type_)
         body = nonce + self._current.aead.encrypt(nonce, plaintext.encode(), data)
-        return f"{VERSION}.{self._current.id}.{base64.urlsafe_b64encode(body).rstrip(b'=').decode()}"
+        return f"{VERSION}.{self._current.id}.{_encoded(body)}"
 
     def open(self, sealed: str, *, row_id: str, type_: str) -> str:
         """Decrypts what `seal` made for this row.
@@ -152,7 +154,7 @@ def _associated_data(key_id: str, row_id: str, type_: str) -> bytes:
 def _parse(sealed: str) -> tuple[str, bytes]:
     version, _, rest = sealed.partition(".")
     key_id, _, encoded = rest.partition(".")
-    if version != VERSION or not key_id:
+    if version != VERSION or not _KEY_ID.fullmatch(key_id):
         raise SealedValueError("not a sealed value")
     try:
         body = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
@@ -160,4 +162,11 @@ def _parse(sealed: str) -> tuple[str, bytes]:
         raise SealedValueError("not a sealed value") from None
     if len(body) < NONCE_BYTES + TAG_BYTES:
         raise SealedValueError("not a sealed value: too short")
+    # One value, one text: the decoder ignores spare bits of the last character, and takes `+/` for `-_`.
+    if _encoded(body) != encoded:
+        raise SealedValueError("not a sealed value")
     return key_id, body
+
+
+def _encoded(body: bytes) -> str:
+    return base64.urlsafe_b64encode(body).rstrip(b"=").decode()

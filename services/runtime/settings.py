@@ -5,19 +5,22 @@ A missing or bad value stops the start with a sentence that names the variable a
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from services.runtime.crypto import KeyRing, WeakKeyError
+from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
 
 S = TypeVar("S", bound=BaseSettings)
 
 MIN_SECRET = 32
 """Characters of a signing secret: RFC 7518, section 3.2, asks for 256 bits with HS256."""
 
-_Address = Annotated[str, Field(pattern=r"^(?:unix:.+|.+:\d{1,5})$")]
+MAX_PORT = 65535
+
 _Csv = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -25,16 +28,20 @@ class Settings(BaseSettings):
     """Base of every settings class: a field is the variable of its upper-case name."""
 
     model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
 
 class ServiceSettings(Settings):
     """What every service reads."""
 
-    grpc_address: _Address
+    grpc_address: str
     """Where the service listens for gRPC: `host:port`, or `[::]:port` for both families."""
-    http_address: _Address
+    http_address: str
     """Where `/healthz` and `/metrics` are served."""
     jwt_secret: SecretStr | None = None
     """HS256 secret of user tokens: Supabase's `JWT_SECRET`."""
@@ -58,6 +65,34 @@ class ServiceSettings(Settings):
     def _split(cls, value: object) -> object:
         return split_csv(value)
 
+    @field_validator("outbound_deny", "outbound_allow")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for position, each in enumerate(value, start=1):
+            try:
+                ipaddress.ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError(f"must list networks such as 10.0.0.0/8; entry {position} is none") from None
+        return value
+
+    @field_validator("grpc_address")
+    @classmethod
+    def _grpc_address(cls, value: str) -> str:
+        return check_address(value, may_be_unix=True)
+
+    @field_validator("http_address")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        return check_address(value)
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://unset")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -72,6 +107,19 @@ class ServiceSettings(Settings):
             raise ValueError(f"must have at least {MIN_SECRET} characters")
         return value
 
+    @field_validator("service_token_secret")
+    @classmethod
+    def _own_secret(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() in WELL_KNOWN:
+            raise ValueError("is a well-known example; generate one: openssl rand -base64 32")
+        return value
+
+    @model_validator(mode="after")
+    def _users_cannot_make_services(self) -> ServiceSettings:
+        if self.jwt_secret == self.service_token_secret:
+            raise ValueError("SERVICE_TOKEN_SECRET must differ from JWT_SECRET, which makes users")
+        return self
+
     @model_validator(mode="after")
     def _some_key_for_users(self) -> ServiceSettings:
         if self.jwt_secret is None and self.jwt_jwks_url is None:
@@ -82,12 +130,17 @@ class ServiceSettings(Settings):
 class EngineSettings(ServiceSettings):
     """What every engine's service reads."""
 
-    registry_address: _Address = "127.0.0.1:50051"
-    """gRPC address of the registry."""
+    registry_address: str = "127.0.0.1:50051"
+    """gRPC address of the registry: `host:port`."""
     max_clients: int = Field(default=200, ge=1)
     """Registered databases with an open client at a time."""
     client_idle_timeout_s: float = Field(default=300.0, gt=0)
     """Seconds after which an unused client is closed."""
+
+    @field_validator("registry_address")
+    @classmethod
+    def _dialled(cls, value: str) -> str:
+        return check_address(value, may_be_unix=True)
 
 
 class CryptoSettings(Settings):
@@ -136,6 +189,7 @@ class CryptoSettings(Settings):
             ValueError: no variable holds a secret, or it is a weak one; the sentence names the variable.
         """
         name, current = self._current(type_)
+        # Retired ones may be weak: they must still open what they sealed.
         retired = [secret.get_secret_value() for each in _variables(type_) for secret in self._retired(each)]
         try:
             return KeyRing.from_secrets(current, retired)
@@ -169,6 +223,22 @@ def _variables(type_: str) -> tuple[str, ...]:
     return (*first, "multi_db_crypto_key", "pg_meta_crypto_key")
 
 
+def check_address(value: str, *, may_be_unix: bool = False) -> str:
+    """The address, when it is `host:port` (or `unix:path`).
+
+    Raises:
+        ValueError: with a sentence that does not repeat it.
+    """
+    if may_be_unix and value.startswith("unix:"):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal() and int(port[:6]) <= MAX_PORT):
+        raise ValueError(f"must be host:port with a port up to {MAX_PORT}")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("must have its IPv6 address in brackets: [::]:50051")
+    return value
+
+
 def split_csv(value: object) -> object:
     """`"a, b"` as a tuple; anything else as it is."""
     if isinstance(value, str):
@@ -186,6 +256,9 @@ def load(cls: type[S]) -> S:
         return cls()
     except ValidationError as error:
         raise SystemExit("\n".join(_sentences(cls, error))) from None
+    except SettingsError as error:
+        # Of a variable that must be JSON; the text names the field, not the value.
+        raise SystemExit(f"configuration: {error}") from None
 
 
 def _sentences(cls: type[BaseSettings], error: ValidationError) -> list[str]:
@@ -195,7 +268,7 @@ def _sentences(cls: type[BaseSettings], error: ValidationError) -> list[str]:
         message = each["msg"].removeprefix("Value error, ")
         if each["type"] == "missing":
             field = cls.model_fields[str(each["loc"][0])]
-            about = f" ({field.description})" if field.description else ""
+            about = f": {' '.join(field.description.split())}" if field.description else ""
             message = f"must be set{about}"
         sentences.append(f"configuration: {variable} {message}" if variable else f"configuration: {message}")
     return sentences
