@@ -1,7 +1,7 @@
 """Derives everything from `protos/`: Python stubs, the descriptor set, and the checks of the contract.
 
     python tools/protos.py generate   writes generated/
-    python tools/protos.py check      buf lint, format and breaking
+    python tools/protos.py check      buf lint, format and breaking, of protos/ as it is now
     python tools/protos.py format     rewrites the files as buf formats them
     python tools/protos.py baseline   accepts today's contract as the one that must not be broken
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.resources
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,30 +93,39 @@ def generate() -> None:
             *contract_files(),
         )
         compile_protos(validate_set, f"--python_out={out}", VALIDATE_FILE)
-        compile_protos(
-            validate_set,
-            "--include_imports",
-            "--include_source_info",
-            f"--descriptor_set_out={out / DESCRIPTORS.name}",
-            *contract_files(),
-            *ERROR_FILES,
-        )
-        for path in [path for path in out.rglob("*_pb2_grpc.py*") if is_without_services(path)]:
+        write_descriptors(validate_set, out / DESCRIPTORS.name)
+        for path in [path for path in out.rglob("*_pb2_grpc.py*") if is_without_services(out, path)]:
             path.unlink()
-        shutil.rmtree(GENERATED, ignore_errors=True)
+        if GENERATED.exists():  # moved, not removed: others may be reading it
+            GENERATED.rename(Path(scratch) / "former")
         out.rename(GENERATED)
 
 
-def is_without_services(stub: Path) -> bool:
+def write_descriptors(validate_set: Path, target: Path) -> None:
+    """Writes the descriptor set: the contract, what it imports, and the messages of its errors."""
+    compile_protos(
+        validate_set,
+        "--include_imports",
+        "--include_source_info",
+        f"--descriptor_set_out={target}",
+        *contract_files(),
+        *ERROR_FILES,
+    )
+
+
+def is_without_services(out: Path, stub: Path) -> bool:
     """Whether a generated gRPC module defines nothing: the plugin writes one for every file."""
-    return stub.name.partition("_pb2_grpc")[0] + ".proto" in {
-        Path(name).name for name in contract_files() if "\nservice " not in (PROTOS / name).read_text()
-    }
+    name = str(stub.relative_to(out)).partition("_pb2_grpc")[0] + ".proto"
+    return "\nservice " not in (PROTOS / name).read_text()
 
 
 def buf_image(target: Path, *, source_info: bool) -> None:
-    """Writes the contract as an image that buf reads, with the imports marked as such."""
-    files = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
+    """Writes the contract, as it is now, as an image that buf reads, with the imports marked as such."""
+    with tempfile.TemporaryDirectory() as scratch:
+        validate_set, descriptors = Path(scratch) / "validate.binpb", Path(scratch) / DESCRIPTORS.name
+        validate_set.write_bytes(validate_descriptors())
+        write_descriptors(validate_set, descriptors)
+        files = descriptor_pb2.FileDescriptorSet.FromString(descriptors.read_bytes())
     ours = set(contract_files())
     for file in files.file:
         if file.name not in ours:
