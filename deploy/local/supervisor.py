@@ -277,9 +277,10 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:
-        del host
-        return _UnixConnection(self._path)
+    def make_connection(self, host: xmlrpc.client._HostType) -> http.client.HTTPConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection  # where `close` looks for it
+        return connection
 
 
 class _UnixConnection(http.client.HTTPConnection):
