@@ -90,7 +90,7 @@ def install() -> None:
     run(
         *pip(),
         "install",
-        "--quiet",
+        "-qq",  # a warning about a mirror or a cache is of no use here; errors still show
         "--disable-pip-version-check",
         "--no-deps",
         "--require-hashes",

@@ -10,12 +10,12 @@ read the virtual environment, the data's folder holds a copy of the binaries as 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -110,7 +110,9 @@ class Postgres:
         if self._account is None or near.exists() or self._account.can_enter(near):
             return near
         FAR_HOMES.mkdir(mode=0o755, parents=True, exist_ok=True)
-        far = Path(tempfile.mkdtemp(dir=FAR_HOMES, prefix="postgres-"))
+        far = FAR_HOMES / f"postgres-{hashlib.sha256(bytes(self._state.path)).hexdigest()[:16]}"
+        # What lies there belonged to a state directory that was deleted, and with it the password.
+        shutil.rmtree(far, ignore_errors=True)
         self._state.keep_home(self.name, far)
         return far
 
