@@ -296,7 +296,8 @@ class Connection(asyncio.Protocol):
             overdue = True
             if not request.future.done():
                 request.future.set_exception(CommandTimeoutError(timeout))
-        if overdue and now - self._progress_at >= timeout:
+        # Written as the deadline is computed, so that rounding can't make a dead connection look alive.
+        if overdue and now >= self._progress_at + timeout:
             self._fail(ConnectionLostError("The Redis server stopped answering.", sent=True))
         elif self._inflight:
             due = next((each.deadline for each in self._inflight if each.deadline > now), now + timeout)

@@ -33,9 +33,8 @@ class Settings(EngineSettings, CryptoSettings):
 
     @model_validator(mode="after")
     def _usable(self) -> Settings:
-        # Both raise ValueError with a sentence: the start stops there, not at the first call.
+        # Raises ValueError with a sentence: the start stops there, not at the first call.
         self.keys()
-        self.address_policy()
         return self
 
     def keys(self) -> KeyRing:
