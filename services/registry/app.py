@@ -29,6 +29,13 @@ log = get_logger(__name__)
 async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncIterator[Sequence[Servicer]]:
     """The registry's servicers; starts whether or not PostgreSQL is up."""
     feed = Feed()
+
+    async def end_watches() -> None:
+        # A watch has no end of its own: left alone, each would use up the whole grace.
+        await runtime.stopping.wait()
+        feed.down()
+
+    runtime.background("registry.end_watches", end_watches)
     async with contextlib.AsyncExitStack() as stack:
         store = await _open_store(settings, runtime, feed, stack)
         engines = Engines(settings.engine_addresses(), runtime.service_tokens)

@@ -19,11 +19,12 @@ from services.registry.paging import DEFAULT_PAGE_SIZE, PageTokens
 from services.registry.store import Database, Filters, Key, NewDatabase, Sealed, Store
 from services.registry.vault import Vault
 from services.runtime.crypto import SealedValueError
-from services.runtime.errors import PREFIX, FieldViolation, StudioError, invalid_argument
+from services.runtime.errors import FieldViolation, StudioError, invalid_argument, reason_name
 from services.runtime.logs import get_logger
 from studio.options.v1 import errors_pb2 as reasons
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 
+_REASONS = {reason_name(value): value for value in reasons.ErrorReason.values()}
 # A failed test is the user's mistake, except where our own service was away: that passes.
 _PASSING = frozenset({"SERVICE_UNAVAILABLE", "DEADLINE_EXCEEDED"})
 
@@ -210,7 +211,8 @@ class Databases:
 
 
 def _test_failed(diagnosis: ConnectionDiagnosis) -> StudioError:
-    reason = reasons.ErrorReason.Value(f"{PREFIX}{diagnosis.error_code or 'DB_CONNECTION_FAILED'}")
+    # An engine's service that is newer than we are may know reasons that we don't.
+    reason = _REASONS.get(diagnosis.error_code, reasons.ERROR_REASON_DB_CONNECTION_FAILED)
     passing = diagnosis.error_code in _PASSING
     return StudioError(
         reason,

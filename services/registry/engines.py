@@ -91,7 +91,7 @@ def _from_rpc_error(type_: str, error: grpc.aio.AioRpcError) -> ConnectionDiagno
             "try again in a moment",
         )
     failure = from_rpc_error(error)
-    return _not_tested(failure.reason, failure.message, failure.metadata.get("hint", ""))
+    return _not_tested(failure.reason, failure.message, failure.hint)
 
 
 def _not_tested(reason: reasons.ErrorReason.ValueType, message: str, hint: str) -> ConnectionDiagnosis:

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from services.registry.feed import Feed
+from services.registry.store.guard import answered_within
 from services.registry.store.pool import CONNECT_TIMEOUT_S, connection_arguments
 from services.runtime.backoff import Backoff
 from services.runtime.logs import get_logger
@@ -65,7 +66,7 @@ class Listener:
             while True:
                 async for notification in connection.notifies(timeout=PROBE_EVERY_S):
                     self._hear(notification.payload)
-                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                with answered_within(connection, PROBE_TIMEOUT_S):
                     await connection.execute("SELECT 1")
 
     def _hear(self, payload: str) -> None:

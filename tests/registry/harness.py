@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import jwt
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 from pydantic import SecretStr
 
 from services.registry.app import open_app
@@ -22,7 +23,6 @@ from services.registry.settings import Settings
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.crypto import KeyRing
 from services.runtime.server import serve
-from services.runtime.statuses import from_rpc_error
 from studio.registry.v1 import engine_service_pb2_grpc as engine
 from studio.registry.v1 import registry_service_pb2 as messages
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis, Database
@@ -174,16 +174,22 @@ class Failure:
         self.error_code = ""
         self.message = ""
         self.retry_after: str | None = None
+        self.hint = ""
         self.facts: Mapping[str, str] = {}
         self.text = ""
         """All of it, to search for secrets."""
 
     def take(self, error: grpc.aio.AioRpcError) -> None:
-        found = from_rpc_error(error)
         metadata = tuple(error.trailing_metadata() or ())
-        self.error_code = found.reason_name
-        self.message = found.message
-        self.facts = found.metadata
+        (serialized,) = [value for name, value in metadata if name == "grpc-status-details-bin"]
+        assert isinstance(serialized, bytes)
+        status = status_pb2.Status.FromString(serialized)
+        info = error_details_pb2.ErrorInfo()
+        assert any(detail.Unpack(info) for detail in status.details)
+        self.error_code = info.reason
+        self.message = status.message
+        self.facts = dict(info.metadata)
+        self.hint = info.metadata.get("hint", "")
         self.retry_after = next((str(value) for name, value in metadata if name == "retry-after"), None)
         self.text = f"{error.details()} {metadata!r} {error.debug_error_string()}"
 

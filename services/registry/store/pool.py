@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,19 +14,29 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from services.registry.store.failures import is_connection_lost, translated
+from services.registry.store.guard import answered_within
 from services.runtime import context
 from services.runtime.backoff import retry
 
 ACQUIRE_TIMEOUT_S = 2.0
 """How long a call waits for a connection."""
 STATEMENT_TIMEOUT_MS = 5000
+ANSWER_TIMEOUT_S = 6.0
+"""How long a server may stay silent; longer than its own STATEMENT_TIMEOUT_MS."""
+RETRY_WITHIN_S = 2.0
+"""A read is repeated when its connection broke early; not after the caller has waited for a timeout."""
 CONNECT_TIMEOUT_S = 5
 RECONNECT_TIMEOUT_S = 1.0
 """How long the pool itself repeats a failed connect. Short: its waits double, and every call starts a new attempt."""
 MAX_IDLE_S = 300.0
 APPLICATION_NAME = "studio-databases registry"
 
-Connection = psycopg.AsyncConnection[TupleRow]
+
+class Connection(psycopg.AsyncConnection[TupleRow]):
+    """A connection that knows its age."""
+
+    opened_at: float = 0.0
+    """Time of the event loop at which the pool opened it."""
 
 
 def connection_arguments(database_url: str) -> dict[str, Any]:
@@ -63,8 +75,11 @@ class Pool:
             max_idle=MAX_IDLE_S,
             reconnect_timeout=RECONNECT_TIMEOUT_S,
             name="platform",
+            connection_class=Connection,
+            configure=_note_age,
             open=False,
         )
+        self._broken_at = -math.inf
 
     async def open(self) -> None:
         """Starts connecting; does not wait for it, since PostgreSQL may come later than we do."""
@@ -80,14 +95,18 @@ class Pool:
         Raises:
             StudioError: REGISTRY_UNAVAILABLE, RESOURCE_EXHAUSTED.
         """
+        give_up_at = asyncio.get_running_loop().time() + RETRY_WITHIN_S
 
         async def once() -> list[TupleRow]:
             async with self._acquired() as connection:
                 cursor = await connection.execute(query, parameters)
                 return await cursor.fetchall()
 
+        def is_worth_a_retry(error: BaseException) -> bool:
+            return is_connection_lost(error) and asyncio.get_running_loop().time() < give_up_at
+
         with translated():
-            return await retry(once, when=is_connection_lost)
+            return await retry(once, when=is_worth_a_retry)
 
     @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[Connection]:
@@ -97,30 +116,45 @@ class Pool:
             StudioError: REGISTRY_UNAVAILABLE, RESOURCE_EXHAUSTED.
         """
         with translated():
-            connection = await retry(self._live, when=is_connection_lost)
-            try:
-                async with connection.transaction():
-                    yield connection
-            finally:
-                await self._pool.putconn(connection)
+            async with self._acquired(check=True) as connection, connection.transaction():
+                yield connection
 
     @contextlib.asynccontextmanager
-    async def _acquired(self) -> AsyncIterator[Connection]:
-        async with self._pool.connection(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S)) as connection:
-            try:
+    async def _acquired(self, *, check: bool = False) -> AsyncIterator[Connection]:
+        connection = await (retry(self._live, when=is_connection_lost) if check else self._get())
+        try:
+            with answered_within(connection, ANSWER_TIMEOUT_S):
                 yield connection
-            except psycopg.OperationalError:
-                if connection.closed:
-                    # What broke this one (a restart) broke the others that wait here, too.
-                    await self._pool.check()
-                raise
+        except psycopg.OperationalError:
+            self._note_failure(connection)
+            raise
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _get(self) -> Connection:
+        """A connection that is younger than the last failure: what broke one (a restart) broke the others, too."""
+        while True:
+            connection = await self._pool.getconn(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S))
+            if connection.opened_at > self._broken_at:
+                return connection
+            await connection.close()
+            await self._pool.putconn(connection)
 
     async def _live(self) -> Connection:
-        connection = await self._pool.getconn(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S))
+        connection = await self._get()
         try:
-            await AsyncConnectionPool.check_connection(connection)
+            with answered_within(connection, ACQUIRE_TIMEOUT_S):
+                await AsyncConnectionPool.check_connection(connection)
         except BaseException:
+            self._note_failure(connection)
             await self._pool.putconn(connection)
-            await self._pool.check()
             raise
         return connection
+
+    def _note_failure(self, connection: Connection) -> None:
+        if connection.closed:
+            self._broken_at = asyncio.get_running_loop().time()
+
+
+async def _note_age(connection: Connection) -> None:
+    connection.opened_at = asyncio.get_running_loop().time()
