@@ -1,0 +1,87 @@
+"""Who gets past the gateway: a JWT that one of the known keys signed.
+
+A first, coarse check that spares the services bad requests. It knows no roles; every service verifies the token
+again and decides, because gRPC callers do not pass here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import urlsplit
+
+from gateway.errors import Config
+from gateway.settings import GatewaySettings
+
+JWKS_CLUSTER = "jwks"
+CLOCK_SKEW_S = 5
+"""As the services allow; Envoy's own default is 60."""
+
+JWKS_CACHE_S = 300
+JWKS_TIMEOUT_S = 5
+
+
+def jwt_authn(settings: GatewaySettings) -> Config:
+    """Envoy's `JwtAuthentication`: every path needs a token, CORS preflights apart."""
+    providers = {}
+    if settings.jwt_secret is not None:
+        jwks = inline_jwks(settings.jwt_secret.get_secret_value())
+        providers["secret"] = _provider({"local_jwks": {"inline_string": jwks}})
+    if settings.jwt_jwks_url is not None:
+        providers["jwks"] = _provider({"remote_jwks": _remote_jwks(settings.jwt_jwks_url)})
+    each = [{"provider_name": name} for name in providers]
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        "providers": providers,
+        # A path that no rule matches would need no token: the only rule is for all.
+        "rules": [
+            {
+                "match": {"prefix": "/"},
+                "requires": each[0] if len(each) == 1 else {"requires_any": {"requirements": each}},
+            }
+        ],
+        # A preflight carries no token, by definition: https://fetch.spec.whatwg.org/#cors-preflight-fetch
+        "bypass_cors_preflight": True,
+    }
+
+
+def inline_jwks(secret: str) -> str:
+    """The key set with one HS256 key: https://www.rfc-editor.org/rfc/rfc7518#section-6.4.
+
+    Naming the algorithm in the key is what refuses a token that claims another one.
+    """
+    key = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
+    return json.dumps({"keys": [{"kty": "oct", "alg": "HS256", "k": key}]})
+
+
+def _provider(source: Config) -> Config:
+    return {
+        **source,
+        # The services verify it again, and take the caller from it.
+        "forward": True,
+        # Without this, `?access_token=` is accepted as well, and tokens end in logs and histories.
+        # The scheme's case is free (https://www.rfc-editor.org/rfc/rfc9110#section-11.1); Envoy compares bytes.
+        "from_headers": [
+            {"name": "authorization", "value_prefix": scheme} for scheme in ("Bearer ", "bearer ")
+        ],
+        "require_expiration": True,
+        "clock_skew_seconds": CLOCK_SKEW_S,
+    }
+
+
+def _remote_jwks(url: str) -> Config:
+    return {
+        "http_uri": {"uri": url, "cluster": JWKS_CLUSTER, "timeout": f"{JWKS_TIMEOUT_S}s"},
+        "cache_duration": f"{JWKS_CACHE_S}s",
+        # Fetched before the first request and renewed before it expires. `fast_listener`: a key server that is
+        # down does not keep the gateway from starting; tokens are refused with 503 until it answers.
+        "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
+        "retry_policy": {"num_retries": 2},
+    }
+
+
+def jwks_host(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether to use TLS, of the key set's URL."""
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    return parts.hostname or "", parts.port or (443 if tls else 80), tls

@@ -1,0 +1,158 @@
+"""The services behind the gateway: where they are, whether they are well, how much each is given at a time."""
+
+from __future__ import annotations
+
+import ssl
+
+import certifi
+
+from gateway import auth, engines
+from gateway.errors import Config
+from gateway.settings import Address, GatewaySettings
+from services.runtime.contract import Contract
+
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+CONNECT_TIMEOUT_S = 2
+HEALTH_INTERVAL_S = 1
+"""A service that is up again is used again within this time."""
+
+
+def clusters(contract: Contract, settings: GatewaySettings) -> list[Config]:
+    """One cluster for each service that is switched on, and one for the key set of tokens."""
+    found = [
+        _service(area, contract, settings) for area in engines.AREAS if engines.addresses(area, settings)
+    ]
+    if settings.jwt_jwks_url is not None:
+        found.append(_jwks(settings.jwt_jwks_url))
+    return found
+
+
+def _service(area: engines.Area, contract: Contract, settings: GatewaySettings) -> Config:
+    public = dict.fromkeys(method.service for method in contract.of_area(area.name) if method.http)
+    most = settings.gateway_max_requests_per_service
+    return {
+        **_common(area.service, engines.addresses(area, settings)),
+        "typed_extension_protocol_options": {HTTP_OPTIONS: _http2()},
+        "health_checks": [_health_check(service) for service in public],
+        "circuit_breakers": {
+            "thresholds": [
+                {
+                    # Few connections are enough: HTTP/2 carries a service's requests on one a worker.
+                    "max_connections": 64,
+                    "max_pending_requests": most,
+                    "max_requests": most,
+                    # Repeated requests may be a fifth of the running ones, three at least: a service that
+                    # struggles must not be given more work because it struggles.
+                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 3},
+                }
+            ]
+        },
+        # Ejects a replica that can't be connected to, between health checks. What a service answers is no
+        # ground: UNAVAILABLE says that a user's database is down, and Envoy can't tell it from a sick service.
+        "outlier_detection": {
+            "split_external_local_origin_errors": True,
+            "consecutive_local_origin_failure": 5,
+            "enforcing_consecutive_local_origin_failure": 100,
+            "enforcing_consecutive_5xx": 0,
+            "enforcing_consecutive_gateway_failure": 0,
+            "enforcing_success_rate": 0,
+            "enforcing_local_origin_success_rate": 0,
+            "interval": "1s",
+            "base_ejection_time": "1s",
+            "max_ejection_time": "10s",
+            "max_ejection_percent": 50,
+        },
+        # A connection to a machine that vanished is found dead by the kernel, not by the next user.
+        "upstream_connection_options": {
+            "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5}
+        },
+    }
+
+
+def _common(name: str, addresses: tuple[Address, ...]) -> Config:
+    return {
+        "name": name,
+        # What `type: STRICT_DNS` was, in the form that is not deprecated: every address a name has is a host.
+        "cluster_type": {
+            "name": "envoy.cluster.dns",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster",
+                # Railway's private network may be IPv6 only, and `localhost` is both families while a service
+                # listens on one.
+                "dns_lookup_family": "ALL",
+                # A redeployed service has another address. The time to live of private zones says nothing useful.
+                "respect_dns_ttl": False,
+                "dns_refresh_rate": "5s",
+                "dns_failure_refresh_rate": {"base_interval": "0.5s", "max_interval": "2s"},
+            },
+        },
+        "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [_endpoint(address) for address in addresses]}],
+        },
+        # The least busy of two picked at random: replicas are single-threaded, a slow call holds one up.
+        "lb_policy": "LEAST_REQUEST",
+    }
+
+
+def _endpoint(address: Address) -> Config:
+    socket = {"address": address.host, "port_value": address.port}
+    return {"endpoint": {"address": {"socket_address": socket}}}
+
+
+def _http2() -> Config:
+    return {
+        "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
+        "explicit_http_config": {
+            "http2_protocol_options": {
+                # A ping before the first request on a connection that was silent for a while, so that a dead
+                # one is replaced at once. Not periodic: gRPC servers close on clients that ping while idle.
+                "connection_keepalive": {"connection_idle_interval": "10s", "timeout": "2s"},
+                "max_concurrent_streams": 1000,
+            }
+        },
+    }
+
+
+def _health_check(service: str) -> Config:
+    """https://grpc.io/docs/guides/health-checking/, for one gRPC service by its full name.
+
+    With one replica the result only shows in `/readyz`: below half of the hosts Envoy uses them all, so a service
+    that has just started is tried before its first check.
+    """
+    return {
+        "timeout": "1s",
+        "interval": f"{HEALTH_INTERVAL_S}s",
+        # Envoy checks clusters without traffic once a minute by default, and looks at them as they were then.
+        "no_traffic_interval": f"{HEALTH_INTERVAL_S}s",
+        "no_traffic_healthy_interval": f"{HEALTH_INTERVAL_S}s",
+        "unhealthy_interval": f"{HEALTH_INTERVAL_S}s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "grpc_health_check": {"service_name": service},
+    }
+
+
+def _jwks(url: str) -> Config:
+    host, port, tls = auth.jwks_host(url)
+    cluster = _common(auth.JWKS_CLUSTER, (Address(f"{host}:{port}"),))
+    if tls:
+        cluster["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": host,
+                # Trusting an authority is not enough: the certificate must be this host's.
+                "auto_sni_san_validation": True,
+                "common_tls_context": {
+                    "validation_context": {"trusted_ca": {"filename": trusted_authorities()}}
+                },
+            },
+        }
+    return cluster
+
+
+def trusted_authorities() -> str:
+    """File with the certificates that are trusted: `SSL_CERT_FILE`, the system's, or certifi's."""
+    return ssl.get_default_verify_paths().cafile or certifi.where()

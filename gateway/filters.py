@@ -1,0 +1,159 @@
+"""Envoy's HTTP filters, in the order in which a request meets them; an answer meets them from the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gateway import auth, engines
+from gateway.settings import GatewaySettings
+from services.runtime.contract import Contract
+
+Config = dict[str, Any]
+
+TYPE = "type.googleapis.com/envoy.extensions.filters.http"
+TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
+HEADER_MUTATION = "envoy.filters.http.header_mutation"
+CORS = "envoy.filters.http.cors"
+LUA = "studio.gateway"
+"""The Lua filter's name is the key of the route metadata that it reads: `errors.METADATA`."""
+
+DISABLED: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+
+COMPRESS_FROM_BYTES = 16 * 1024
+"""Smaller answers cost more to compress than to send."""
+
+PREFLIGHT_CACHE_S = 600
+
+
+def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Path) -> list[Config]:
+    """The chain."""
+    return [
+        _filter("envoy.filters.http.compressor", _compressor()),
+        # Before whatever may refuse a request, so that a page can read the refusal.
+        _filter(CORS, {"@type": f"{TYPE}.cors.v3.Cors"}),
+        _filter("studio.healthz", _health_check("/healthz")),
+        _filter("studio.readyz", _health_check("/readyz", _ready_clusters(settings))),
+        _filter("envoy.filters.http.jwt_authn", auth.jwt_authn(settings)),
+        # Before the transcoder: it sees a request's body as it came, and an answer after it has become JSON. After
+        # the token's check: nobody's body is read who has none.
+        _filter(LUA, _lua()),
+        _filter(HEADER_MUTATION, {"@type": f"{TYPE}.header_mutation.v3.HeaderMutation"}),
+        _filter(TRANSCODER, _transcoder(contract, settings, descriptors)),
+        _filter(
+            "envoy.filters.http.router",
+            # No `x-envoy-upstream-service-time` and the like to clients.
+            {"@type": f"{TYPE}.router.v3.Router", "suppress_envoy_headers": True},
+        ),
+    ]
+
+
+def cors_policy(settings: GatewaySettings) -> Config:
+    """Which pages of other origins may call the API; belongs to the virtual host."""
+    origins = settings.cors_allow_origins
+    matchers = [{"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins]
+    return {
+        "@type": f"{TYPE}.cors.v3.CorsPolicy",
+        "allow_origin_string_match": matchers,
+        "allow_methods": "GET, POST, PUT, PATCH, DELETE",
+        "allow_headers": "authorization, content-type, accept",
+        "expose_headers": "x-next-page-token, x-request-id, retry-after",
+        "max_age": str(PREFLIGHT_CACHE_S),
+        # Tokens travel in a header that pages set themselves, never in a cookie.
+        "allow_credentials": False,
+    }
+
+
+def without_grpc_headers() -> Config:
+    """For REST routes: what gRPC means by a header, the gateway says, not the client.
+
+    `grpc-timeout` would replace the deadline; `grpc-encoding` would have the service unpack what is not packed.
+    """
+    mutation = {"remove_on_match": {"key_matcher": {"prefix": "grpc-", "ignore_case": True}}}
+    return {
+        "@type": f"{TYPE}.header_mutation.v3.HeaderMutationPerRoute",
+        "mutations": {"request_mutations": [mutation]},
+    }
+
+
+def _filter(name: str, config: Config) -> Config:
+    return {"name": name, "typed_config": config}
+
+
+def _transcoder(contract: Contract, settings: GatewaySettings, descriptors: Path) -> Config:
+    services = dict.fromkeys(method.service for method in contract.methods.values() if method.http)
+    return {
+        "@type": f"{TYPE}.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "proto_descriptor": str(descriptors),
+        "services": list(services),
+        # A failure's HTTP status, and its google.rpc.Status as the body. Needs error_details.proto among the
+        # descriptors: without it an error with details ends as an empty body.
+        "convert_grpc_status": True,
+        "print_options": {
+            "preserve_proto_field_names": True,
+            "always_print_primitive_fields": True,
+            # Progress events of long work: https://html.spec.whatwg.org/multipage/server-sent-events.html
+            "stream_newline_delimited": True,
+            "stream_sse_style_delimited": True,
+        },
+        # Without all three a request that does not fit passes on and ends as 503, and a body may replace what
+        # the path says.
+        "request_validation_options": {
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": True,
+            "reject_binding_body_field_collisions": True,
+        },
+        # Forms and URLSearchParams write a space as `+`.
+        "query_param_unescape_plus": True,
+        # Both: past the first a request is answered with 413, past the second an answer with 500. The buffer
+        # limit of the connection counts where they are not set, and it is 1 MiB.
+        "max_request_body_size": settings.gateway_max_request_bytes,
+        "max_response_body_size": settings.gateway_max_response_bytes,
+    }
+
+
+def _lua() -> Config:
+    source = Path(__file__).parent / "lua" / "errors.lua"
+    return {
+        "@type": f"{TYPE}.lua.v3.Lua",
+        "default_source_code": {"inline_string": source.read_text()},
+    }
+
+
+def _health_check(path: str, clusters: Config | None = None) -> Config:
+    """Answers a health check by itself: 200, or 503 once the gateway drains or a cluster is not well."""
+    config: Config = {
+        "@type": f"{TYPE}.health_check.v3.HealthCheck",
+        "pass_through_mode": False,
+        "headers": [{"name": ":path", "string_match": {"exact": path}}],
+    }
+    if clusters is not None:
+        config["cluster_min_healthy_percentages"] = clusters
+    return config
+
+
+def _ready_clusters(settings: GatewaySettings) -> Config:
+    # One healthy replica is enough to serve.
+    return {area.service: {"value": 1} for area in engines.AREAS if engines.addresses(area, settings)}
+
+
+def _compressor() -> Config:
+    return {
+        "@type": f"{TYPE}.compressor.v3.Compressor",
+        "response_direction_config": {
+            # Of the types that are compressed by default JSON is one.
+            "common_config": {"min_content_length": COMPRESS_FROM_BYTES},
+            # An ETag would have to change with the encoding.
+            "disable_on_etag_header": True,
+        },
+        "compressor_library": {
+            "name": "gzip",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip",
+                # Keys and documents shrink to a tenth at any level; the processor is what is scarce.
+                "compression_level": "BEST_SPEED",
+                "memory_level": 8,
+                "window_bits": 15,
+            },
+        },
+    }

@@ -1,0 +1,212 @@
+"""Files and processes: writes the configuration, has Envoy check it, runs Envoy, drains it on SIGTERM.
+
+Envoy stops at once on SIGTERM and drains only when its admin interface is asked to, so this process stays in
+front of it: it does nothing but wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from gateway import render
+from gateway.settings import GatewaySettings
+from services.runtime.contract import load_contract
+from services.runtime.logs import get_logger
+
+log = get_logger("gateway")
+
+ADMIN_TIMEOUT_S = 2.0
+DRAIN_POLL_S = 0.1
+PR_SET_PDEATHSIG = 1
+"""https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
+
+MAX_SOCKET_PATH = 100
+"""Bytes; the kernel allows 107: https://man7.org/linux/man-pages/man7/unix.7.html"""
+
+LOG_LEVELS = {"DEBUG": "debug", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
+"""Envoy's own `info` is about its start; requests stand in the access log whatever the level."""
+
+
+def find_envoy(settings: GatewaySettings) -> Path:
+    """Envoy's binary.
+
+    Raises:
+        SystemExit: there is none; the sentence says where it is looked for.
+    """
+    if settings.envoy_binary is not None:
+        candidates = [settings.envoy_binary]
+    else:
+        on_path = shutil.which("envoy")
+        candidates = [Path(sys.executable).parent / "envoy", *([Path(on_path)] if on_path else [])]
+    for candidate in candidates:
+        if os.access(candidate, os.X_OK) and candidate.is_file():
+            return candidate
+    raise SystemExit("configuration: no Envoy: set ENVOY_BINARY, or install the extra `gateway`")
+
+
+@contextlib.contextmanager
+def state_directory(settings: GatewaySettings) -> Iterator[render.Files]:
+    """A directory that only this user can read; removed at the end unless `GATEWAY_STATE_DIR` names it."""
+    if settings.gateway_state_dir is None:
+        with tempfile.TemporaryDirectory(prefix="gateway-") as path:
+            yield render.Files(Path(path))
+        return
+    directory = settings.gateway_state_dir.resolve()
+    if len(os.fsencode(render.Files(directory).admin_socket)) > MAX_SOCKET_PATH:
+        raise SystemExit("configuration: GATEWAY_STATE_DIR is too long a path for a socket in it")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    yield render.Files(directory)
+
+
+def write_files(settings: GatewaySettings, files: render.Files) -> None:
+    """Writes the configuration, for this user's eyes only, and the descriptors."""
+    contract = load_contract()
+    config = render.bootstrap(contract, settings, files)
+    for path, content in (
+        (files.descriptors, render.transcoder_descriptors(contract)),
+        (files.bootstrap, render.to_json(config).encode()),
+    ):
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(content)
+
+
+def validate(envoy: Path, files: render.Files) -> None:
+    """Has Envoy check the configuration.
+
+    Raises:
+        SystemExit: with what Envoy said.
+    """
+    command = [str(envoy), "--mode", "validate", "--log-level", "error", "-c", str(files.bootstrap)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own binary
+    if result.returncode != 0:
+        raise SystemExit(f"Envoy refuses the configuration:\n{result.stderr}{result.stdout}")
+
+
+def run(settings: GatewaySettings) -> int:
+    """Runs Envoy until it ends or a signal asks it to; returns its exit code."""
+    envoy = find_envoy(settings)
+    with state_directory(settings) as files:
+        write_files(settings, files)
+        validate(envoy, files)
+        _check_port(settings)
+        command = [
+            str(envoy),
+            "-c",
+            str(files.bootstrap),
+            "--concurrency",
+            str(settings.gateway_concurrency),
+            "--log-level",
+            LOG_LEVELS[settings.log_level],
+            # Without this, two gateways on one machine share memory for hot restarts and refuse to start.
+            "--disable-hot-restart",
+        ]
+        process = subprocess.Popen(  # noqa: S603  our own binary
+            command,
+            # Ctrl-C in a terminal and supervisors signal whole groups; Envoy would stop before it has drained.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads
+        )
+        log.info("gateway.started", host=settings.gateway_host, port=settings.gateway_port)
+        return _wait(process, settings, files)
+
+
+def _wait(process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files) -> int:
+    asked: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        while not asked:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(timeout=1.0)
+                log.error("gateway.envoy_ended", code=code)
+                return code or 1
+        log.info("gateway.draining", seconds=settings.gateway_drain_s)
+        _drain(settings, files)
+        process.terminate()
+        return max(process.wait(), 0)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _drain(settings: GatewaySettings, files: render.Files) -> None:
+    """Says `not healthy`, closes idle connections, waits until no request runs or the time is over."""
+    deadline = time.monotonic() + settings.gateway_drain_s
+    try:
+        # `/healthz` answers 503 from here on, and every answer asks its client to connect anew elsewhere.
+        admin(settings, files, "POST", "/healthcheck/fail")
+        # Graceful: what is open goes on.
+        admin(settings, files, "POST", "/drain_listeners?graceful&skip_exit")
+        while time.monotonic() < deadline and _active_requests(settings, files) > 0:
+            time.sleep(DRAIN_POLL_S)
+    except (OSError, http.client.HTTPException):
+        log.exception("gateway.drain_failed")
+
+
+def _active_requests(settings: GatewaySettings, files: render.Files) -> int:
+    text = admin(settings, files, "GET", "/stats?filter=^http.api.downstream_rq_active$")
+    return int(text.rpartition(":")[2] or 0)
+
+
+def admin(settings: GatewaySettings, files: render.Files, method: str, target: str) -> str:
+    """Asks Envoy's admin interface.
+
+    Raises:
+        OSError: it can't be reached.
+    """
+    address = settings.admin_address
+    if address is None:
+        connection = http.client.HTTPConnection("localhost", timeout=ADMIN_TIMEOUT_S)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(ADMIN_TIMEOUT_S)
+        connection.sock.connect(str(files.admin_socket))
+    else:
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=ADMIN_TIMEOUT_S)
+    try:
+        connection.request(method, target)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def _check_port(settings: GatewaySettings) -> None:
+    """Says in a sentence that the port is taken; Envoy shares it with `SO_REUSEPORT` or says so at length."""
+    family = socket.AF_INET6 if ":" in settings.gateway_host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        try:
+            probe.bind((settings.gateway_host, settings.gateway_port))
+        except OSError as error:
+            where = f"{settings.gateway_host} port {settings.gateway_port}"
+            raise SystemExit(
+                f"configuration: GATEWAY_PORT can't be listened on ({where}): {error.strerror}"
+            ) from None
+
+
+def _die_with_parent() -> None:
+    """In the child, before Envoy: the kernel ends it when this process ends without a word."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
