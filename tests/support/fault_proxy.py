@@ -104,6 +104,7 @@ class FaultProxy:
             pass  # the proxy is being closed; the server that called would only log it
         finally:
             self._handlers.discard(task)
+            writer.close()  # also when this was cancelled before there was a connection to the server
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -59,13 +59,13 @@ class Launcher:
         """The gateway's URL, from the line that says that all is ready."""
         return next(line.split()[1] for line in self.lines if line.startswith("ready "))
 
-    def wait_for(self, text: str) -> str:
-        """Returns the next line that holds `text`."""
+    def wait_for(self, beginning: str) -> str:
+        """Returns the next line that begins so."""
         while True:
             line = self._queue.get(timeout=TIMEOUT_S)
-            assert line is not None, f"it ended without saying {text!r}:\n{self.output}"
+            assert line is not None, f"it ended without saying {beginning!r}:\n{self.output}"
             self.lines.append(line)
-            if text in line:
+            if line.startswith(beginning):
                 return line
 
     def ready(self) -> str:
