@@ -1,7 +1,8 @@
 -- What the registry needs of Studio's platform schema: organizations, projects, credentials.
 --
--- Creates what is missing and leaves what is there as it is, so it runs any number of times, on an empty database
--- and beside tables that Studio or an older deployment made: psql "$DATABASE_URL" -f deploy/sql/001_platform_schema.sql
+-- For PostgreSQL 14 and newer. Creates what is missing and leaves what is there as it is, so it runs any number of
+-- times, on an empty database and beside tables that Studio or an older deployment made:
+-- psql "$DATABASE_URL" -f deploy/sql/001_platform_schema.sql
 
 BEGIN;
 

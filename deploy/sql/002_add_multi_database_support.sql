@@ -1,6 +1,7 @@
 -- The registry of connections: platform.databases and what is read from it. Needs 001.
 --
--- Runs any number of times: psql "$DATABASE_URL" -f deploy/sql/002_add_multi_database_support.sql
+-- For PostgreSQL 14 and newer. Runs any number of times:
+-- psql "$DATABASE_URL" -f deploy/sql/002_add_multi_database_support.sql
 
 BEGIN;
 

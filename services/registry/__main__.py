@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pydantic import SecretStr
+from pydantic import SecretStr, field_validator
 
 from services.registry.app import open_app
 from services.registry.migrations import MigrationError, migrate
-from services.registry.settings import Settings
+from services.registry.settings import Settings, check_database_url
 from services.runtime import settings as runtime_settings
 from services.runtime.server import run
 
@@ -19,6 +19,12 @@ class MigrationSettings(runtime_settings.Settings):
 
     database_url: SecretStr
     """The platform database."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_url_of_postgres(cls, value: SecretStr) -> SecretStr:
+        check_database_url(value.get_secret_value())
+        return value
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ _SECRET_NAMES = frozenset(
         "connectionstring",
         "credential",
         "credentials",
+        "keypem",
         "passphrase",
         "passwd",
         "password",
@@ -38,10 +40,14 @@ _SECRET_NAMES = frozenset(
         "secret",
         "secretkey",
         "sentinelpassword",
+        "sslkeydata",
+        "tlskeypem",
         "token",
         "xapikey",
     }
 )
+# A private key, or a URL with a password in it, under whatever name.
+_SECRET_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|://[^/\s@]*:[^/\s@]+@")
 
 
 def check_config(config: Struct) -> dict[str, Any]:
@@ -55,7 +61,9 @@ def check_config(config: Struct) -> dict[str, Any]:
             raise invalid_argument("config", "a NUL character can't be stored")
         if isinstance(value, float) and not math.isfinite(value):
             raise invalid_argument(path[:100], "is not a finite number")
-        if "".join(filter(str.isalnum, key)).lower() in _SECRET_NAMES:
+        if "".join(filter(str.isalnum, key)).lower() in _SECRET_NAMES or (
+            isinstance(value, str) and _SECRET_VALUE.search(value)
+        ):
             raise invalid_argument(
                 path[:100], "is shown to whoever may list; a secret belongs in the connection string"
             )

@@ -25,8 +25,6 @@ from studio.options.v1 import errors_pb2 as reasons
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 
 _REASONS = {reason_name(value): value for value in reasons.ErrorReason.values()}
-# A failed test is the user's mistake, except where our own service was away: that passes.
-_PASSING = frozenset({"SERVICE_UNAVAILABLE", "DEADLINE_EXCEEDED"})
 
 log = get_logger(__name__)
 
@@ -213,14 +211,16 @@ class Databases:
 def _test_failed(diagnosis: ConnectionDiagnosis) -> StudioError:
     # An engine's service that is newer than we are may know reasons that we don't.
     reason = _REASONS.get(diagnosis.error_code, reasons.ERROR_REASON_DB_CONNECTION_FAILED)
-    passing = diagnosis.error_code in _PASSING
+    # A connection that fails is the user's mistake, also where the engine's own failure would pass by itself. Our own
+    # services' failures stay what they are, except that a type without a service can't be tested however often.
+    is_ours = diagnosis.stage == "service" and reason != reasons.ERROR_REASON_ENGINE_DISABLED
     return StudioError(
         reason,
         diagnosis.message,
         hint=diagnosis.hint,
         metadata={"stage": diagnosis.stage},
-        violations=() if passing else [FieldViolation("connection_string", diagnosis.message)],
-        code=None if passing else "FAILED_PRECONDITION",
+        violations=() if is_ours else [FieldViolation("connection_string", diagnosis.message)],
+        code=None if is_ours else "FAILED_PRECONDITION",
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, model_validator
+import psycopg
+from psycopg import conninfo
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.registry.connection_strings import TYPES
 from services.runtime.settings import CryptoSettings, ServiceSettings
@@ -30,6 +32,13 @@ class Settings(ServiceSettings, CryptoSettings):
     bun_proxy_address: str | None = None
     """gRPC address of the service that tests Bun APIs."""
 
+    @field_validator("database_url", "database_listen_url")
+    @classmethod
+    def _is_a_url_of_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_database_url(value.get_secret_value())
+        return value
+
     @model_validator(mode="after")
     def _has_a_key_for_each_type(self) -> Settings:
         for type_ in self.sealed_types():
@@ -51,6 +60,20 @@ class Settings(ServiceSettings, CryptoSettings):
             "mongodb": self.mongo_svc_address,
             "bun_api": self.bun_proxy_address,
         }
+
+
+def check_database_url(url: str) -> None:
+    """Refuses what libpq can't read.
+
+    Raises:
+        ValueError: with a sentence that does not repeat the URL.
+    """
+    try:
+        conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ValueError(
+            "is no connection string of PostgreSQL: postgresql://user:password@host:5432/name"
+        ) from None
 
 
 ADDRESS_VARIABLES = {

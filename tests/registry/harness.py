@@ -201,7 +201,7 @@ class ScriptedEngine(engine.EngineServiceServicer):
     """An engine's service that answers what the test says and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.answer: ConnectionDiagnosis | None = SUCCESS
+        self.answer: ConnectionDiagnosis | grpc.StatusCode = SUCCESS
         self.delay_s = 0.0
         self.asked: list[DiagnoseConnectionRequest] = []
         self.address = ""
@@ -211,8 +211,8 @@ class ScriptedEngine(engine.EngineServiceServicer):
     ) -> ConnectionDiagnosis:
         self.asked.append(request)
         await asyncio.sleep(self.delay_s)
-        if self.answer is None:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+        if isinstance(self.answer, grpc.StatusCode):
+            await context.abort(self.answer, "on purpose")
         return self.answer
 
     def opened(self, type_: str = "redis") -> str:

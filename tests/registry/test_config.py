@@ -28,6 +28,7 @@ def nested(levels: int) -> dict[str, Any]:
         {},
         {"a": 1, "b": 1.5, "c": True, "d": None, "e": "text", "f": [1, "x", {"y": [2]}]},
         {"sslMode": "require", "tokenLimit": 5, "maxPoolSize": 10},
+        {"url": "https://host/path", "tls_ca_pem": "-----BEGIN CERTIFICATE-----"},
         nested(7),
     ],
 )
@@ -42,6 +43,9 @@ def test_settings_are_kept_as_they_are(config: dict[str, Any]) -> None:
         ({"apiKey": "x"}, "config.apiKey", "belongs in the connection string"),
         ({"API_KEY": "x"}, "config.API_KEY", "belongs in the connection string"),
         ({"a": [{"client-secret": "x"}]}, "config.a[0].client-secret", "belongs in the connection string"),
+        ({"tls_key_pem": "x"}, "config.tls_key_pem", "belongs in the connection string"),
+        ({"a": "-----BEGIN RSA PRIVATE KEY-----"}, "config.a", "belongs in the connection string"),
+        ({"a": ["redis://:pw@host"]}, "config.a[0]", "belongs in the connection string"),
         ({"a": "x\0y"}, "config", "NUL"),
         ({"a\0": 1}, "config", "NUL"),
         ({"a": math.inf}, "config.a", "finite"),

@@ -56,7 +56,7 @@ async def test_a_request_that_makes_no_sense_is_an_error(
 
 
 async def test_a_service_that_is_gone_is_an_answer(registry: Registry, redis_engine: ScriptedEngine) -> None:
-    redis_engine.answer = None
+    redis_engine.answer = Code.UNAVAILABLE
     found = await registry.test(type="redis", connection_string=URL)
     assert (found.success, found.stage, found.error_code) == (False, "service", "SERVICE_UNAVAILABLE")
     assert "redis" in found.message

@@ -125,14 +125,23 @@ async def test_a_failed_test_stores_nothing_and_names_the_stage(
     assert list((await registry.list()).databases) == []
 
 
-async def test_a_service_that_is_down_is_no_mistake_of_the_users(
-    registry: Registry, redis_engine: ScriptedEngine
+@pytest.mark.parametrize(
+    ("status", "reason", "retryable"),
+    [
+        (Code.UNAVAILABLE, "SERVICE_UNAVAILABLE", True),
+        (Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", True),
+        (Code.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED", True),
+        (Code.INTERNAL, "INTERNAL", False),
+    ],
+)
+async def test_a_failure_of_the_service_is_no_mistake_of_the_users(
+    registry: Registry, redis_engine: ScriptedEngine, status: Code, reason: str, *, retryable: bool
 ) -> None:
-    redis_engine.answer = None
-    async with failing("SERVICE_UNAVAILABLE", Code.UNAVAILABLE) as failure:
+    redis_engine.answer = status
+    async with failing(reason, status) as failure:
         await registry.create(skip_test=False)
     assert failure.facts["stage"] == "service"
-    assert failure.retry_after
+    assert bool(failure.retry_after) == retryable
 
 
 async def test_a_type_without_a_service_needs_skip_test(registry: Registry) -> None:

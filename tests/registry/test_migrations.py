@@ -231,6 +231,12 @@ def test_the_command_without_a_database_names_the_variable(monkeypatch: pytest.M
         main(["migrate"])
 
 
+def test_a_database_url_that_is_none_is_said_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://me:c4n4ry@host/x")
+    with pytest.raises(SystemExit, match=r"^(?!.*c4n4ry).*DATABASE_URL"):
+        main(["migrate"])
+
+
 def test_a_server_that_is_down_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://me:c4n4ry@127.0.0.1:1/postgres")
     with pytest.raises(SystemExit, match=r"^migrate: the platform database can't be used") as stopped:

@@ -58,10 +58,11 @@ ATTEMPTS: list[dict[str, Any]] = [
 async def test_the_password_is_nowhere(
     registry: Registry, redis_engine: ScriptedEngine, db: Session, log: io.StringIO
 ) -> None:
-    answers = [ConnectionDiagnosis(stage="tcp", error_code="DB_CONNECTION_FAILED", message="closed"), None]
+    closed = ConnectionDiagnosis(stage="tcp", error_code="DB_CONNECTION_FAILED", message="closed")
+    answers = (SUCCESS, closed, grpc.StatusCode.UNAVAILABLE)
     seen: list[str] = []
     for number, fields in enumerate(ATTEMPTS):
-        redis_engine.answer = [SUCCESS, *answers][number % 3]
+        redis_engine.answer = answers[number % 3]
         unsaved = {name: value for name, value in fields.items() if name not in CREATE_ONLY}
         for call in (
             registry.create(**fields),

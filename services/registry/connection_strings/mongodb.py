@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from pymongo.errors import PyMongoError
-from pymongo.uri_parser import validate_options
-from pymongo.uri_parser_shared import URI_OPTIONS
-
 from services.registry.connection_strings.common import (
     Connection,
     Parts,
@@ -31,7 +27,6 @@ DEFAULT_PORT = 27017
 _FORBIDDEN_IN_DATABASE = frozenset('/\\. "$')
 # Logins that need no password in the URL.
 _WITHOUT_PASSWORD = frozenset({"GSSAPI", "MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC"})
-_KNOWN = frozenset(name.lower() for name in URI_OPTIONS)
 # PyMongo would look for these files here; only the service that connects knows whether they exist.
 _FILES = frozenset({"tlscafile", "tlscrlfile", "tlscertificatekeyfile", "ssl_ca_certs"})
 
@@ -90,16 +85,28 @@ def _options(url: Url) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in url.options():
         key = name.lower()
-        if key in _KNOWN and key not in _FILES:
-            try:
-                validate_options({name: value})
-            except (PyMongoError, ValueError, TypeError):
-                # PyMongo's own sentence repeats the value, which may be a password.
-                raise invalid(f"The option {name} has a value that is not allowed.") from None
+        if key not in _FILES and not _is_allowed(key, value):
+            # Not PyMongo's own sentence, which repeats the value: it may be a password.
+            raise invalid(f"The option {name} has a value that is not allowed.")
         if key in {"tls", "ssl"} and options.get("tls", options.get("ssl", value)) != value:
             raise invalid("tls and ssl mean the same and can't differ.")
         options[key] = value
     return options
+
+
+def _is_allowed(key: str, value: str) -> bool:
+    # Imported where it is needed: it takes 6 MB, and most registries hold no option to check.
+    from pymongo.errors import PyMongoError  # noqa: PLC0415
+    from pymongo.uri_parser import validate_options  # noqa: PLC0415
+    from pymongo.uri_parser_shared import URI_OPTIONS  # noqa: PLC0415
+
+    if key not in map(str.lower, URI_OPTIONS):
+        return True
+    try:
+        validate_options({key: value})
+    except (PyMongoError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _check_login(url: Url, options: dict[str, str]) -> None:

@@ -42,7 +42,11 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
 def connection_arguments(database_url: str) -> dict[str, Any]:
     """How every connection is made; what the URL says wins."""
     given = conninfo.conninfo_to_dict(database_url)
-    limits = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000"
+    # Every statement is prepared, and no plan depends on the values: planning a list anew took 0.4 ms, running it 0.5.
+    limits = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 "
+        "-c plan_cache_mode=force_generic_plan"
+    )
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": APPLICATION_NAME,

@@ -24,7 +24,8 @@ class Database:
     port: int
     database_name: str
     username: str
-    config: dict[str, Any]
+    config: dict[str, Any] | None
+    """None for none."""
     status: str
     last_connected_at: datetime | None
     created_at: datetime
