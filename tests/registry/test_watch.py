@@ -107,7 +107,7 @@ async def test_what_changed_meanwhile_is_told_first(live: Registry, db: Session)
 
 
 async def test_changes_and_deletes_arrive_live_and_health_does_not(live: Registry, db: Session) -> None:
-    first, second = await live.create(name="first"), await live.create(name="second")
+    first, second, third = [await live.create(name=name) for name in ("first", "second", "third")]
     async with watching(live) as watch, watching(live, type_="mongodb") as other:
         assert await watch.until_synced() == set()
         assert await other.until_synced() == set()
@@ -116,10 +116,10 @@ async def test_changes_and_deletes_arrive_live_and_health_does_not(live: Registr
         assert await watch.next() == (CHANGED, first.id)
         db.execute("DELETE FROM platform.databases WHERE id = %s", (second.id,))
         assert await watch.next() == (DELETED, second.id)
-        db.execute("UPDATE platform.databases SET type = 'mongodb' WHERE id = %s", (first.id,))
-        assert await watch.next() == (DELETED, first.id)
+        db.execute("UPDATE platform.databases SET type = 'mongodb' WHERE id = %s", (third.id,))
+        assert await watch.next() == (DELETED, third.id)
         # To the watcher of the other type the same change is the first it hears.
-        assert await other.next() == (CHANGED, first.id)
+        assert await other.next() == (CHANGED, third.id)
 
 
 async def test_every_watcher_hears_of_it(live: Registry, db: Session) -> None:
