@@ -1,7 +1,7 @@
 """Files and processes: writes the configuration, has Envoy check it, runs Envoy, drains it on SIGTERM.
 
 Envoy stops at once on SIGTERM and drains only when its admin interface is asked to, so this process stays in
-front of it: it does nothing but wait.
+front of it: it does nothing but wait for a signal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from gateway import render
 from gateway.settings import GatewaySettings
@@ -35,6 +34,11 @@ PR_SET_PDEATHSIG = 1
 
 MAX_SOCKET_PATH = 100
 """Bytes; the kernel allows 107: https://man7.org/linux/man-pages/man7/unix.7.html"""
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+
+STOP_TIMEOUT_S = 10.0
+"""Envoy ends at once when it is told to; past this it hangs, and is killed."""
 
 LOG_LEVELS = {"DEBUG": "debug", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
 """Envoy's own `info` is about its start; requests stand in the access log whatever the level."""
@@ -112,39 +116,45 @@ def run(settings: GatewaySettings) -> int:
             str(settings.gateway_concurrency),
             "--log-level",
             LOG_LEVELS[settings.log_level],
+            # The access log, within a second; by default it may wait for ten.
+            "--file-flush-interval-msec",
+            "1000",
             # Without this, two gateways on one machine share memory for hot restarts and refuse to start.
             "--disable-hot-restart",
         ]
-        process = subprocess.Popen(  # noqa: S603  our own binary
-            command,
-            # Ctrl-C in a terminal and supervisors signal whole groups; Envoy would stop before it has drained.
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has no threads
-        )
-        log.info("gateway.started", host=settings.gateway_host, port=settings.gateway_port)
-        return _wait(process, settings, files)
+        with _held_back_signals():
+            process = subprocess.Popen(  # noqa: S603  our own binary
+                command,
+                # Ctrl-C in a terminal and supervisors signal whole groups; Envoy would stop before it has drained.
+                start_new_session=True,
+                preexec_fn=_prepare_child,  # noqa: PLW1509  this process has no threads
+            )
+            log.info("gateway.started", host=settings.gateway_host, port=settings.gateway_port)
+            return _wait(process, settings, files)
+
+
+@contextlib.contextmanager
+def _held_back_signals() -> Iterator[None]:
+    """Signals wait to be asked for: no handler runs in between, and waiting for them takes no processor."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _wait(process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files) -> int:
-    asked: list[int] = []
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        while not asked:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(timeout=1.0)
+        while signal.sigwait(SIGNALS) == signal.SIGCHLD:
+            code = process.poll()
+            if code is not None:
                 log.error("gateway.envoy_ended", code=code)
-                return code or 1
+                return code if code > 0 else 1
         log.info("gateway.draining", seconds=settings.gateway_drain_s)
         _drain(settings, files)
         process.terminate()
-        return max(process.wait(), 0)
+        return max(process.wait(timeout=STOP_TIMEOUT_S), 0)
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -206,7 +216,8 @@ def _check_port(settings: GatewaySettings) -> None:
             ) from None
 
 
-def _die_with_parent() -> None:
-    """In the child, before Envoy: the kernel ends it when this process ends without a word."""
+def _prepare_child() -> None:
+    """In the child, before Envoy: it takes signals, and the kernel ends it when its parent ends without a word."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

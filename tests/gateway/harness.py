@@ -261,6 +261,8 @@ async def running_gateway(directory: Path, **environment: str) -> AsyncIterator[
     output = directory / "output.log"
     variables = {
         "PATH": os.environ["PATH"],
+        # So that the lines it runs are counted.
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "GATEWAY_STATE_DIR": str(state),

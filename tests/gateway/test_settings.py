@@ -116,3 +116,8 @@ def test_the_process_ends_with_the_sentence_alone() -> None:
     )
     assert result.returncode == 1
     assert result.stderr.strip() == "configuration: JWT_SECRET must have at least 32 characters"
+
+
+def test_every_variable_is_documented() -> None:
+    text = (ROOT / "gateway" / "README.md").read_text()
+    assert [name for name in GatewaySettings.model_fields if f"`{name.upper()}`" not in text] == []
