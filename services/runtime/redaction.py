@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
@@ -43,7 +44,12 @@ _NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization|credential|crypto[_-]?key|"
     r"connection[_-]?string|private[_-]?key|requirepass|masterauth"
 )
-_VALUE = r"(?:\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|\\{1,3}\"[^\"]*+\"?|(?:(?:Bearer|Basic)\s{1,8})?\S+)"
+# What follows a secret's name: quoted, quoted inside JSON that is itself quoted, a header's value, or a word.
+_VALUE = (
+    r"(?:\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?|"
+    r"\\{1,2}\"(?:[^\"\\]|\\{3,}+\"|\\++(?!\"))*+|"
+    r"(?:(?:Bearer|Basic)\s{1,8})?\S+)"
+)
 _NAMED = re.compile(
     rf"(?P<name>(?:{_NAMES})[\w-]{{0,40}}+\\{{0,3}}[\"']?\s{{0,8}}[=:]\s{{0,8}}){_VALUE}",
     re.IGNORECASE | re.DOTALL,
@@ -53,6 +59,11 @@ _ASSIGNED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SECRET_KEY = re.compile(rf"(?:{_NAMES})", re.IGNORECASE)
+
+
+_LEAVES = (str, bytes, bytearray, memoryview)
+# The abstract classes: protobuf's containers are neither lists nor dicts, and show what is inside as it is.
+_TREES = (Message, Mapping, Sequence, AbstractSet)
 
 
 def redact(text: str) -> str:
@@ -122,7 +133,7 @@ def redact_value(value: object, *, key: str = "", depth: int = 0) -> Any:  # noq
         return value
     if key and value != "" and _SECRET_KEY.search(key):
         return MASK
-    if isinstance(value, (Message, Mapping, list, tuple, set, frozenset)):
+    if not isinstance(value, _LEAVES) and isinstance(value, _TREES):
         return _redact_tree(value, depth + 1) if depth < MAX_DEPTH else "…"
     return _redact_leaf(value)
 
