@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -149,7 +150,7 @@ def _is_whole(answer: bytes | bytearray) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def http_server(body: bytes) -> AsyncIterator[int]:
+async def http_server(body: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """An HTTP server that answers every request with this JSON; yields its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -161,7 +162,7 @@ async def http_server(body: bytes) -> AsyncIterator[int]:
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

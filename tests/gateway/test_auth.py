@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from services.runtime.contract import load_contract
 from studio.redis.v1 import redis_service_pb2 as redis_pb
 from tests.gateway.harness import JWT_SECRET, Gateway, Script, Service, http_server, running_gateway, token
 from tests.gateway.test_errors import assert_shape
+from tests.support.tls import Authority, Certificate
 
 STATUS = "/api/platform/redis/status"
 
@@ -124,39 +127,72 @@ async def test_a_rest_caller_does_not_set_the_deadline(
     assert 1.5 < redis.calls[-1].time_remaining_s < 2.1
 
 
-class TestJwks:
-    """Tokens signed by a key of a key set."""
+KEY = ec.generate_private_key(ec.SECP256R1())
 
-    key = ec.generate_private_key(ec.SECP256R1())
 
-    @pytest.fixture
-    async def gateway(self, services: dict[str, Service], tmp_path: Path) -> AsyncIterator[Gateway]:
-        jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-        keys = json.dumps({"keys": [{**jwk, "kid": "k1", "alg": "ES256", "use": "sig"}]})
-        async with (
-            http_server(keys.encode()) as port,
-            running_gateway(
-                tmp_path,
-                REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
-                REDIS_SVC_ADDRESS=f"127.0.0.1:{services['redis'].port}",
-                JWT_JWKS_URL=f"http://127.0.0.1:{port}/jwks.json",
-            ) as running,
-        ):
-            await running.wait_ready("/readyz")
-            yield running
+def key_set() -> bytes:
+    jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
+    return json.dumps({"keys": [{**jwk, "kid": "k1", "alg": "ES256", "use": "sig"}]}).encode()
 
-    async def test_both_kinds_of_tokens_count(self, gateway: Gateway, redis: Script) -> None:
-        redis.returns("GetStatus", redis_pb.GetStatusResponse())
-        signed = jwt.encode({"exp": SOON}, self.key, algorithm="ES256", headers={"kid": "k1"})
-        other = ec.generate_private_key(ec.SECP256R1())
-        forged_token = jwt.encode({"exp": SOON}, other, algorithm="ES256", headers={"kid": "k1"})
-        async with gateway.client(with_token=False) as client:
-            for good in (signed, token()):
-                answer = await client.get(STATUS, headers={"authorization": f"Bearer {good}"})
-                assert answer.status_code == 200, answer.text
-            answer = await client.get(STATUS, headers={"authorization": f"Bearer {forged_token}"})
-            assert_shape(answer, 401, "AUTH_INVALID_TOKEN")
-            assert_shape(await client.get(STATUS), 401, "AUTH_REQUIRED")
+
+def signed_by(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    text = jwt.encode({"exp": SOON}, key, algorithm="ES256", headers={"kid": "k1"})
+    return {"authorization": f"Bearer {text}"}
+
+
+@contextlib.asynccontextmanager
+async def gateway_with_keys(
+    directory: Path, services: dict[str, Service], tls: Certificate | None = None, **environment: str
+) -> AsyncIterator[Gateway]:
+    context = None
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.certificate, tls.key)
+    async with (
+        http_server(key_set(), context) as port,
+        running_gateway(
+            directory,
+            REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
+            REDIS_SVC_ADDRESS=f"127.0.0.1:{services['redis'].port}",
+            JWT_JWKS_URL=f"{'https' if tls else 'http'}://localhost:{port}/jwks.json",
+            **environment,
+        ) as running,
+    ):
+        await running.wait_ready("/readyz")
+        yield running
+
+
+async def test_tokens_of_a_key_set_and_of_the_secret_both_count(
+    services: dict[str, Service], redis: Script, tmp_path: Path
+) -> None:
+    redis.returns("GetStatus", redis_pb.GetStatusResponse())
+    async with (
+        gateway_with_keys(tmp_path, services) as gateway,
+        gateway.client(with_token=False) as client,
+    ):
+        for good in (signed_by(KEY), {"authorization": f"Bearer {token()}"}):
+            answer = await client.get(STATUS, headers=good)
+            assert answer.status_code == 200, answer.text
+        other = signed_by(ec.generate_private_key(ec.SECP256R1()))
+        assert_shape(await client.get(STATUS, headers=other), 401, "AUTH_INVALID_TOKEN")
+        assert_shape(await client.get(STATUS), 401, "AUTH_REQUIRED")
+
+
+@pytest.mark.parametrize(("hosts", "status"), [(("localhost",), 200), (("other.example.com",), 503)])
+async def test_a_key_set_over_tls_counts_when_its_certificate_is_the_hosts(
+    services: dict[str, Service], redis: Script, tmp_path: Path, hosts: tuple[str, ...], status: int
+) -> None:
+    redis.returns("GetStatus", redis_pb.GetStatusResponse())
+    authority = Authority(tmp_path)
+    certificate = authority.issue(hosts=hosts)
+    async with (
+        gateway_with_keys(
+            tmp_path, services, certificate, SSL_CERT_FILE=str(authority.certificate), JWT_SECRET=""
+        ) as gateway,
+        gateway.client(with_token=False) as client,
+    ):
+        answer = await client.get(STATUS, headers=signed_by(KEY))
+        assert answer.status_code == status, answer.text
 
 
 async def test_a_key_set_that_does_not_answer_is_an_outage_not_a_bad_token(
@@ -168,8 +204,6 @@ async def test_a_key_set_that_does_not_answer_is_an_outage_not_a_bad_token(
         JWT_SECRET="",
         JWT_JWKS_URL="http://127.0.0.1:1/jwks.json",
     ) as gateway:
-        key = ec.generate_private_key(ec.SECP256R1())
-        signed = jwt.encode({"exp": SOON}, key, algorithm="ES256")
         async with gateway.client(with_token=False) as client:
-            answer = await client.get(STATUS, headers={"authorization": f"Bearer {signed}"})
+            answer = await client.get(STATUS, headers=signed_by(KEY))
         assert_shape(answer, 503, "SERVICE_UNAVAILABLE", retryable=True)
