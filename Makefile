@@ -37,7 +37,7 @@ run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_POR
 token: setup ## Print a bearer token for the system in STATE_DIR: make -s token ROLE=owner
 	@$(BIN)/python -m deploy.local.tokens "$(ROLE)"
 
-test: setup ## Run all tests against real engines, or those in TESTS
+test: setup ## Run all tests against real engines, or those in TESTS (folders, files, options of pytest)
 	@$(BIN)/python -m deploy.local.run_tests --fail-under $(COVERAGE) $(TESTS)
 
 lint: setup ## Check style and types

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local.options import LocalError
-from deploy.local.ports import is_free, pick
+from deploy.local.ports import is_free, pick, reserve
 
 # Traversable, because an engine that can't run as root reaches its folder through it; not listable.
 STATE_MODE = 0o711
@@ -129,7 +129,7 @@ class State:
         """
         known = self._read(self._ports_file)
         last = int(known.get(name, 0))
-        if last and is_free(last):
+        if last and is_free(last) and reserve(last):
             return last
         chosen = pick(taken={int(port) for port in known.values()})
         self._write(self._ports_file, known | {name: str(chosen)})

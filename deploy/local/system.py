@@ -118,12 +118,14 @@ class System:
 
     def _gateway_port(self) -> int:
         host, wanted = self._options.gateway_host, self._options.gateway_port
-        if ports.is_free(wanted or DEFAULT_GATEWAY_PORT, host):
-            return wanted or DEFAULT_GATEWAY_PORT
         if wanted is not None:
-            raise LocalError(
-                f"GATEWAY_PORT {wanted} of {host} is taken; stop what uses it, or choose another"
-            )
+            if not ports.is_free(wanted, host):
+                raise LocalError(
+                    f"GATEWAY_PORT {wanted} of {host} is taken; stop what uses it, or choose another"
+                )
+            return wanted
+        if ports.is_free(DEFAULT_GATEWAY_PORT, host) and ports.reserve(DEFAULT_GATEWAY_PORT):
+            return DEFAULT_GATEWAY_PORT
         port = self.state.port("gateway")
         self._say(f"port {DEFAULT_GATEWAY_PORT} is taken, so the gateway uses {port}")
         return port

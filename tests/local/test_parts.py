@@ -88,6 +88,14 @@ def test_a_port_that_is_taken_is_not_free() -> None:
         assert not ports.is_free(server.getsockname()[1])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reservations are Linux's")
+def test_a_port_that_was_chosen_is_chosen_by_no_other_process() -> None:
+    port = ports.pick()
+    code = f"from deploy.local import ports; print(ports.is_free({port}), ports.reserve({port}))"
+    seen = subprocess.run((sys.executable, "-c", code), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert seen.stdout.split() == ["True", "False"]
+
+
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LocalError, match=f"cannot use {tmp_path}/file/state as the state directory"):

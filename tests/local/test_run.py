@@ -8,6 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -16,7 +18,7 @@ import psutil
 import pytest
 import redis
 
-from deploy.local import leftovers
+from deploy.local import leftovers, ports
 from deploy.local.options import DEFAULT_GATEWAY_PORT, LOOPBACK, ROOT
 from deploy.local.state import State
 from deploy.local.tokens import mint
@@ -26,6 +28,19 @@ from tests.support.launcher import Launcher
 
 # Starts the launcher as make does, and waits for it.
 PARENT = (sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Launcher]:
+    """One that runs already, for tests that leave it as it is."""
+    state = State(Path(tempfile.mkdtemp(prefix="studio-local-")))
+    tuning = {"GATEWAY_PORT": str(ports.pick()), "LOG_LEVEL": "DEBUG"}
+    secrets = {"MONGODB_CRYPTO_KEY": token_urlsafe(32), "GITHUB_TOKEN": "of-the-user"}
+    launcher = Launcher(state.path, environment=tuning | secrets)
+    launcher.ready()
+    yield launcher
+    launcher.close()
+    state.remove()
 
 
 def databases(launcher: Launcher, state: State) -> list[dict[str, object]]:
@@ -102,21 +117,21 @@ def test_the_launcher_ends_when_the_supervisor_is_killed(launch: Launch) -> None
     assert gone(running)
 
 
-def test_a_service_that_dies_is_restarted_and_that_is_said(launch: Launch) -> None:
-    launcher = launch()
-    launcher.ready()
-    launcher.process_of("services.redis_svc").kill()
-    line = launcher.wait_for("redis_svc was killed by SIGKILL, restarted (pid ")
+def test_a_service_that_dies_is_restarted_and_that_is_said(running: Launcher) -> None:
+    running.process_of("services.redis_svc").kill()
+    line = running.wait_for("redis_svc was killed by SIGKILL, restarted (pid ")
     assert psutil.Process(int(line.rpartition(" ")[2].rstrip(")"))).is_running()
 
 
-def test_a_second_run_in_the_same_directory_is_refused(launch: Launch, state: State) -> None:
-    first = launch()
-    first.ready()
-    second = launch()
-    assert second.wait() == 1
-    assert f"a system runs in {state.path} already (process {first.process.pid})" in second.output
-    assert httpx.get(f"{first.url}/healthz", trust_env=False).status_code == httpx.codes.OK
+def test_a_second_run_in_the_same_directory_is_refused(running: Launcher) -> None:
+    second = Launcher(running.state_dir, environment={"GATEWAY_PORT": str(ports.pick())})
+    try:
+        assert second.wait() == 1
+    finally:
+        second.process.wait()
+        second.close_pipe()
+    assert f"a system runs in {running.state_dir} already (process {running.process.pid})" in second.output
+    assert httpx.get(f"{running.url}/healthz", trust_env=False).status_code == httpx.codes.OK
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_named(launch: Launch) -> None:
@@ -158,35 +173,23 @@ def test_a_port_that_is_none_is_refused(launch: Launch, port: str) -> None:
     assert "GATEWAY_PORT must be a number from 1 to 65535" in launcher.output
 
 
-def test_files_with_secrets_are_private_and_logs_and_command_lines_hold_none(
-    launch: Launch, state: State
-) -> None:
-    launcher = launch()
-    launcher.ready()
-    secrets = list(json.loads((state.path / "secrets.json").read_text()).values())
+def test_files_with_secrets_are_private_and_logs_and_command_lines_hold_none(running: Launcher) -> None:
+    state_dir = running.state_dir
+    secrets = list(json.loads((state_dir / "secrets.json").read_text()).values())
     assert len(secrets) >= 5
-    for command in launcher.processes():
+    for command in running.processes():
         assert not any(secret in command for secret in secrets), command
-    launcher.stop()
-    for path in [path for path in state.path.rglob("*") if path.is_file() and "data" not in path.parts]:
+    for path in [path for path in state_dir.rglob("*") if path.is_file() and "data" not in path.parts]:
         content = path.read_bytes()
         if any(secret.encode() in content for secret in secrets):
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
             assert path.parent.name != "logs", path
 
 
-def test_each_process_gets_the_secrets_that_it_needs_and_no_others(launch: Launch) -> None:
-    launcher = launch(
-        environment={
-            "MONGODB_CRYPTO_KEY": token_urlsafe(32),
-            "GITHUB_TOKEN": "of-the-user",
-            "LOG_LEVEL": "DEBUG",
-        }
-    )
-    launcher.ready()
-    registry = launcher.process_of("services.registry").environ()
-    redis_svc = launcher.process_of("services.redis_svc").environ()
-    gateway = launcher.process_of("-m gateway").environ()
+def test_each_process_gets_the_secrets_that_it_needs_and_no_others(running: Launcher) -> None:
+    registry = running.process_of("services.registry").environ()
+    redis_svc = running.process_of("services.redis_svc").environ()
+    gateway = running.process_of("-m gateway").environ()
     assert {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "MONGODB_CRYPTO_KEY"} <= registry.keys()
     assert {"MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET"} <= redis_svc.keys()
     assert not {"DATABASE_URL", "MONGODB_CRYPTO_KEY", "REDIS_URL"} & redis_svc.keys()
@@ -234,7 +237,7 @@ def test_a_directory_with_a_long_and_strange_name_will_do(launch: Launch, state:
 
 
 def test_make_clean_leaves_folders_of_others_and_running_systems_alone(
-    launch: Launch, state: State, tmp_path: Path
+    running: Launcher, tmp_path: Path
 ) -> None:
     def clean(folder: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -250,7 +253,4 @@ def test_make_clean_leaves_folders_of_others_and_running_systems_alone(
     refused = clean(tmp_path)
     assert (refused.returncode, (tmp_path / "letter").exists()) == (1, True)
     assert "is not a state directory" in refused.stderr
-    launcher = launch()
-    launcher.wait_for("starting")
-    launcher.ready()
-    assert "a system runs in" in clean(state.path).stderr
+    assert "a system runs in" in clean(running.state_dir).stderr

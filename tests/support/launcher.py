@@ -101,6 +101,10 @@ class Launcher:
             self.process.terminate()
         self.process.wait(TIMEOUT_S)
         leftovers.clear(self.state_dir / "run")
+        self.close_pipe()
+
+    def close_pipe(self) -> None:
+        """Drops the connection to a process that has ended."""
         self._reader.join(TIMEOUT_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
