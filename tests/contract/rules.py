@@ -50,7 +50,10 @@ UNBOUNDED_ON_PURPOSE = {
     "studio.redis.v1.ListKeysRequest.read_mask": "names outside the four known ones are refused by the handler",
     "studio.registry.v1.CreateDatabaseRequest.config": "16 KiB of JSON, checked by the handler",
     "studio.registry.v1.DiagnoseConnectionRequest.config": "comes from the registry, which has checked it",
+    "studio.registry.v1.GetDatabaseHealthRequest.since": "a Timestamp has one size",
     "studio.registry.v1.TestConnectionRequest.config": "as for CreateDatabaseRequest",
+    "studio.registry.v1.UpdateDatabaseRequest.config": "as for CreateDatabaseRequest",
+    "studio.registry.v1.UpdateDatabaseRequest.update_mask": "names outside the known ones are refused by the handler",
 }
 """Fields of REST requests without a bound of their own, and what bounds them instead."""
 
@@ -240,6 +243,12 @@ def _unbounded(files: Files, message_name: str) -> Iterator[str]:
         if field.label == Field.LABEL_REPEATED:
             if not (rules.repeated.HasField("max_items") or rules.map.HasField("max_pairs")):
                 yield name
+            entry = known.get(field.type_name.lstrip("."))
+            if entry is not None and entry.options.map_entry:
+                # A map of texts is bounded beside the map; nothing can be said inside its entries.
+                if not (_is_bounded_text(rules.map.keys) and _is_bounded_text(rules.map.values)):
+                    yield name
+                continue
             rules = rules.repeated.items
         if field.type == Field.TYPE_MESSAGE:
             inner = field.type_name.lstrip(".")
@@ -248,6 +257,10 @@ def _unbounded(files: Files, message_name: str) -> Iterator[str]:
             else:
                 yield name  # a type of others' that holds whatever is sent
         elif field.type in (Field.TYPE_STRING, Field.TYPE_BYTES):
-            kind = rules.string if field.type == Field.TYPE_STRING else rules.bytes
-            if not BOUNDS_OF_TEXT & {descriptor.name for descriptor, _ in kind.ListFields()}:
+            if not _is_bounded_text(rules):
                 yield name
+
+
+def _is_bounded_text(rules: Any) -> bool:  # noqa: ANN401  buf.validate has no types here
+    kinds = (rules.string, rules.bytes)
+    return any(BOUNDS_OF_TEXT & {descriptor.name for descriptor, _ in kind.ListFields()} for kind in kinds)
