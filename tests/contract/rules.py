@@ -256,9 +256,8 @@ def _unbounded(files: Files, message_name: str) -> Iterator[str]:
                 yield from _unbounded(files, inner)
             else:
                 yield name  # a type of others' that holds whatever is sent
-        elif field.type in (Field.TYPE_STRING, Field.TYPE_BYTES):
-            if not _is_bounded_text(rules):
-                yield name
+        elif field.type in (Field.TYPE_STRING, Field.TYPE_BYTES) and not _is_bounded_text(rules):
+            yield name
 
 
 def _is_bounded_text(rules: Any) -> bool:  # noqa: ANN401  buf.validate has no types here
