@@ -1,0 +1,392 @@
+"""The resolver against a small registry that speaks the real protocol on a loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from google.protobuf import struct_pb2
+
+from services.runtime import context, resolver
+from services.runtime.crypto import KeyRing
+from services.runtime.errors import StudioError
+from services.runtime.resolver import Connection, Resolver
+from studio.options.v1 import errors_pb2 as reasons
+from studio.registry.v1 import resolver_service_pb2 as messages
+from studio.registry.v1.resolver_service_pb2_grpc import ResolverServiceServicer
+from tests.runtime.conftest import Output
+from tests.runtime.harness import Running, resolver_servicer, running, service_tokens, until
+
+Event = messages.WatchConnectionsResponse
+KEYS = KeyRing.from_secrets("engine-secret-0123456789-abcdefghi")
+ONE, TWO = str(uuid.UUID(int=0xABC)), str(uuid.UUID(int=0xDEF))
+
+
+class Registry(ResolverServiceServicer):
+    """Rows, and watchers that are told what the test says."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, messages.ResolveConnectionResponse] = {}
+        self.asked: list[str] = []
+        self.known: list[dict[str, str]] = []
+        self.watchers: list[asyncio.Queue[Event | None]] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.failures: list[StudioError] = []
+        self.syncs = True
+        self.request_ids: list[str] = []
+
+    def put(self, id_: str, revision: str = "1", *, url: str = "redis://u:p@h", keys: KeyRing = KEYS) -> None:
+        config = struct_pb2.Struct()
+        config.update({"tls": True})
+        self.rows[id_] = messages.ResolveConnectionResponse(
+            id=id_,
+            type="redis",
+            ciphertext=keys.seal(url, row_id=id_, type_="redis"),
+            revision=revision,
+            name=f"name-{revision}",
+            project_ref="default",
+            config=config,
+        )
+
+    def tell(self, kind: Event.Kind.ValueType, id_: str = "") -> None:
+        for watcher in self.watchers:
+            watcher.put_nowait(Event(kind=kind, id=id_))
+
+    async def ResolveConnection(  # noqa: N802  the rpc's name
+        self, request: messages.ResolveConnectionRequest, context: object
+    ) -> messages.ResolveConnectionResponse:
+        del context
+        self.asked.append(request.id)
+        if self.failures:
+            raise self.failures.pop(0)
+        found = self.rows.get(request.id)
+        await self.answering.wait()
+        if found is None or found.type != request.type:
+            raise StudioError(reasons.ERROR_REASON_DB_NOT_FOUND, "there is no such database")
+        return found
+
+    async def WatchConnections(  # noqa: N802  as above
+        self, request: messages.WatchConnectionsRequest, context: object
+    ) -> AsyncIterator[Event]:
+        del context
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.watchers.append(queue)
+        self.known.append({each.id: each.revision for each in request.known})
+        try:
+            for each in request.known:
+                row = self.rows.get(each.id)
+                if row is None:
+                    yield Event(kind=Event.KIND_DELETED, id=each.id)
+                elif row.revision != each.revision:
+                    yield Event(kind=Event.KIND_CHANGED, id=each.id)
+            if self.syncs:
+                yield Event(kind=Event.KIND_SYNCED)
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self.watchers.remove(queue)
+
+
+class Client:
+    """A resolver and what it says is gone."""
+
+    def __init__(self, service: Running, *, max_connections: int = 100, keys: KeyRing = KEYS) -> None:
+        self.gone: list[str] = []
+        self.resolver = Resolver(
+            type_="redis",
+            address=service.address,
+            tokens=service_tokens("redis_svc"),
+            keys=keys,
+            on_gone=self.gone.append,
+            max_connections=max_connections,
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    async def resolve(self, id_: str = ONE) -> Connection:
+        return await self.resolver.resolve(id_)
+
+    def watch(self) -> None:
+        self.task = asyncio.create_task(self.resolver.watch())
+
+    async def watch_in_step(self, registry: Registry) -> None:
+        """Watches, and returns when everything the registry has said so far has arrived."""
+        self.watch()
+        await until(lambda: len(registry.watchers) == 1)
+        marker = str(uuid.uuid4())
+        registry.tell(Event.KIND_CHANGED, marker)
+        await until(lambda: self.gone == [marker])
+        self.gone.clear()
+
+    async def aclose(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+        await self.resolver.aclose()
+
+
+@pytest.fixture
+async def registry() -> Registry:
+    made = Registry()
+    made.put(ONE)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def system(
+    registry: Registry, *, max_connections: int = 100, keys: KeyRing = KEYS, address: str = "127.0.0.1:0"
+) -> AsyncIterator[tuple[Client, Running]]:
+    async with running(resolver_servicer(registry), shutdown_grace_s=0.0, grpc_address=address) as service:
+        client = Client(service, max_connections=max_connections, keys=keys)
+        try:
+            yield client, service
+        finally:
+            await client.aclose()
+
+
+async def failure(client: Client, id_: str = ONE) -> StudioError:
+    with pytest.raises(StudioError) as raised:
+        await client.resolve(id_)
+    return raised.value
+
+
+async def test_what_a_connection_is(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        found = await client.resolve()
+        assert (found.id, found.type, found.revision) == (ONE, "redis", "1")
+        assert (found.name, found.project_ref, found.config) == ("name-1", "default", {"tls": True})
+        assert found.connection_string.get_secret_value() == "redis://u:p@h"
+        assert "u:p" not in repr(found)
+
+
+async def test_what_is_known_is_not_asked_for_again(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        first = await client.resolve()
+        assert await client.resolve() is first
+        assert await client.resolve(ONE.upper()) is first, "a UUID can be written in either case"
+        assert registry.asked == [ONE]
+
+
+async def test_many_at_once_ask_once_and_one_may_leave(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        registry.answering.clear()
+        calls = [asyncio.create_task(client.resolve()) for _ in range(10)]
+        await until(lambda: registry.asked == [ONE])
+        calls[0].cancel()
+        await asyncio.sleep(0)
+        registry.answering.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(found[0], asyncio.CancelledError)
+        assert len({id(each) for each in found[1:]}) == 1
+        assert registry.asked == [ONE]
+
+
+async def test_the_first_callers_deadline_is_not_everybodys(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        reset = context.deadline.set(asyncio.get_running_loop().time() - 1)
+        assert (await client.resolve()).id == ONE
+        context.deadline.reset(reset)
+
+
+async def test_an_unknown_database_is_asked_for_each_time(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        assert (await failure(client, TWO)).reason_name == "DB_NOT_FOUND"
+        registry.put(TWO)
+        assert (await client.resolve(TWO)).id == TWO
+
+
+@pytest.mark.parametrize("kind", [Event.KIND_CHANGED, Event.KIND_DELETED])
+async def test_a_change_drops_what_is_known(registry: Registry, kind: Event.Kind.ValueType) -> None:
+    async with system(registry) as (client, _):
+        await client.watch_in_step(registry)
+        await client.resolve()
+        registry.put(ONE, "2")
+        registry.tell(Event.KIND_HEARTBEAT)
+        registry.tell(kind, ONE)
+        await until(lambda: client.gone == [ONE])
+        assert (await client.resolve()).revision == "2"
+        # Also of what is not known here: a client may still be open.
+        registry.tell(kind, TWO)
+        await until(lambda: client.gone == [ONE, TWO])
+
+
+async def test_an_answer_that_a_change_overtakes_is_neither_given_nor_kept(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        await client.watch_in_step(registry)
+        registry.answering.clear()
+        asking = asyncio.create_task(client.resolve())
+        await until(lambda: registry.asked == [ONE])  # has read revision 1, answers later
+        registry.put(ONE, "2")
+        registry.tell(Event.KIND_CHANGED, ONE)
+        await until(lambda: client.gone == [ONE])
+        registry.answering.set()
+        assert (await asking).revision == "2"
+        assert (await client.resolve()).revision == "2"
+        assert registry.asked == [ONE, ONE]
+
+
+async def test_what_is_resolved_while_the_watch_begins_is_looked_at_again(registry: Registry) -> None:
+    """It is neither in what the watch compares nor among the changes that the watch tells."""
+    async with system(registry) as (client, _):
+        registry.syncs = False
+        client.watch()
+        await until(lambda: len(registry.watchers) == 1)
+        await client.resolve()
+        registry.put(ONE, "2")  # as if it had changed before the registry listened
+        registry.tell(Event.KIND_SYNCED)
+        registry.tell(Event.KIND_CHANGED, TWO)
+        await until(lambda: client.gone == [TWO])
+        assert (await client.resolve()).revision == "2"
+
+
+async def test_known_goes_on_working_while_the_registry_is_down(registry: Registry, output: Output) -> None:
+    async with running(resolver_servicer(registry), shutdown_grace_s=0.0) as service:
+        client = Client(service)
+        await client.watch_in_step(registry)
+        await client.resolve()
+    await until(lambda: len(output.of("resolver.watch_lost")) > 1)
+    assert (await client.resolve()).id == ONE
+    error = await failure(client, TWO)
+    assert error.reason_name == "REGISTRY_UNAVAILABLE"
+    assert client.gone == []
+    await client.aclose()
+
+
+async def test_after_a_reconnect_what_changed_meanwhile_is_dropped(registry: Registry) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    registry.put(TWO)
+    async with running(resolver_servicer(registry), shutdown_grace_s=0.0, grpc_address=address) as service:
+        client = Client(service)
+        await client.watch_in_step(registry)
+        await client.resolve(ONE)
+        await client.resolve(TWO)
+    del registry.rows[TWO]
+    async with running(resolver_servicer(registry), shutdown_grace_s=0.0, grpc_address=address):
+        await until(lambda: client.gone == [TWO])
+        assert registry.known[-1] == {ONE: "1", TWO: "1"}
+        asked = len(registry.asked)
+        await client.resolve(ONE)
+        assert len(registry.asked) == asked, "what has not changed is still known"
+        assert (await failure(client, TWO)).reason_name == "DB_NOT_FOUND"
+        await client.aclose()
+
+
+async def test_a_silent_watch_is_given_up(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, output: Output
+) -> None:
+    monkeypatch.setattr(resolver, "SILENCE_S", 0.05)
+    async with system(registry) as (client, _):
+        client.watch()
+        await until(lambda: len(registry.known) > 1)
+    lost = output.of("resolver.watch_lost")
+    assert lost[0]["error"] == "no heartbeat"
+
+
+async def test_a_watch_that_the_registry_ends_begins_again(registry: Registry, output: Output) -> None:
+    async with system(registry) as (client, _):
+        client.watch()
+        await until(lambda: len(registry.watchers) == 1)
+        registry.watchers[0].put_nowait(None)
+        await until(lambda: len(registry.known) == 2)
+    assert output.of("resolver.watch_lost")[0]["error"] == "the registry ended the stream"
+
+
+async def test_a_watch_of_a_service_that_stops_ends(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        client.watch()
+        await until(lambda: len(registry.watchers) == 1)
+        assert client.task is not None
+        client.task.cancel()
+        await until(lambda: registry.watchers == [])
+
+
+async def test_what_is_remembered_is_bounded_and_the_longest_unused_goes_first(registry: Registry) -> None:
+    ids = [str(uuid.UUID(int=number)) for number in range(3)]
+    for id_ in ids:
+        registry.put(id_)
+    async with system(registry, max_connections=2) as (client, _):
+        for id_ in (ids[0], ids[1], ids[0], ids[2], ids[0], ids[1]):
+            await client.resolve(id_)
+        assert registry.asked == [ids[0], ids[1], ids[2], ids[1]]
+
+
+def test_no_more_is_remembered_than_a_watch_may_name() -> None:
+    rule = messages.WatchConnectionsRequest.DESCRIPTOR.fields_by_name["known"]
+    assert f"max_items: {resolver.MAX_CONNECTIONS}" in str(rule.GetOptions())
+
+
+@pytest.mark.parametrize("wrong", ["another key", "another row", "another type", "garbage"])
+async def test_a_ciphertext_that_does_not_open(registry: Registry, wrong: str, output: Output) -> None:
+    ring = KeyRing.from_secrets("other-secret-0123456789-abcdefghijk")
+    row, type_ = (TWO if wrong == "another row" else ONE), ("mongodb" if wrong == "another type" else "redis")
+    registry.rows[ONE].ciphertext = {
+        "another key": ring.seal("redis://u:canary@h", row_id=ONE, type_="redis"),
+        "garbage": "redis://u:canary@h",
+    }.get(wrong) or KEYS.seal("redis://u:canary@h", row_id=row, type_=type_)
+    async with system(registry) as (client, _):
+        error = await failure(client)
+    assert error.reason_name == "CONNECTION_UNREADABLE"
+    assert "canary" not in f"{error} {error.hint} {output.text}"
+    assert output.of("resolver.unreadable")[0]["database_id"] == ONE
+
+
+async def test_an_answer_about_another_row_is_not_believed(registry: Registry) -> None:
+    registry.put(TWO)
+    registry.rows[ONE] = registry.rows[TWO]
+    async with system(registry) as (client, _):
+        assert (await failure(client)).reason_name == "CONNECTION_UNREADABLE"
+
+
+async def test_a_passing_refusal_is_tried_again(registry: Registry) -> None:
+    registry.failures = [StudioError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "starting")] * 2
+    async with system(registry) as (client, _):
+        assert (await client.resolve()).id == ONE
+        assert registry.asked == [ONE] * 3
+
+
+async def test_what_the_registry_itself_says_is_passed_on(registry: Registry) -> None:
+    registry.failures = [StudioError(reasons.ERROR_REASON_REGISTRY_UNAVAILABLE, "PostgreSQL is down")] * 3
+    async with system(registry) as (client, _):
+        error = await failure(client)
+        assert (error.reason_name, error.message) == ("REGISTRY_UNAVAILABLE", "PostgreSQL is down")
+        registry.failures = [StudioError(reasons.ERROR_REASON_DB_NOT_FOUND, "gone")]
+        assert (await failure(client)).reason_name == "DB_NOT_FOUND"
+
+
+async def test_a_registry_that_hangs_is_an_outage(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "RESOLVE_TIMEOUT_S", 0.1)
+    registry.answering.clear()
+    async with system(registry) as (client, _):
+        assert (await failure(client)).reason_name == "REGISTRY_UNAVAILABLE"
+        assert registry.asked == [ONE], "one that takes too long is not asked again at once"
+        registry.answering.set()
+
+
+async def test_services_that_disagree_about_their_secret(registry: Registry) -> None:
+    other = "another-service-secret-0123456789-ab"
+    async with running(resolver_servicer(registry), service_token_secret=other) as service:
+        client = Client(service)
+        error = await failure(client)
+        assert error.reason_name == "INTERNAL"
+        assert "SERVICE_TOKEN_SECRET" in error.hint
+        await client.aclose()
+
+
+async def test_closing_ends_what_is_asked(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        registry.answering.clear()
+        asking = asyncio.create_task(client.resolve())
+        await until(lambda: registry.asked == [ONE])
+        await client.resolver.aclose()
+        with pytest.raises(StudioError) as raised:
+            await asking
+        assert raised.value.reason_name == "SERVICE_UNAVAILABLE"
+        registry.answering.set()
