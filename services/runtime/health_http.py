@@ -56,6 +56,7 @@ class _Server(ThreadingMixIn, TCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = 2 * MAX_CONNECTIONS
     block_on_close = False  # a silent client must not hold up the end of the process
 
     def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:

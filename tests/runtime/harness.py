@@ -198,12 +198,13 @@ async def running(*servicers: Servicer, **changes: object) -> AsyncIterator[Runn
     if task.done():
         await task
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{started.result()}")
+    service = Running(started.result(), runtimes[0], channel, stop, task)
     try:
-        yield Running(started.result(), runtimes[0], channel, stop, task)
+        yield service
     finally:
         await channel.close()
         stop.set()
-        await task
+        await service.task
 
 
 def request_of(method: Method) -> Message:
