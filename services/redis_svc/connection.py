@@ -19,7 +19,7 @@ from typing import cast
 
 import hiredis
 
-from services.redis_svc.errors import to_studio_error
+from services.redis_svc.errors import is_parting, to_studio_error
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import INCOMPLETE, Reply, ServerError, new_parser
 from services.runtime.errors import StudioError
@@ -251,6 +251,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fails what is left."""
         del exc  # its text adds nothing to what the user is told
+        for reply in self._replies:
+            if isinstance(reply, ServerError) and is_parting(reply):
+                self._fail(to_studio_error(reply))
         self._fail(ConnectionLostError("The Redis server closed the connection.", sent=True))
         if not self._lost.done():
             self._lost.set_result(None)

@@ -19,6 +19,8 @@ MAX_TEXT = 300
 _NOPERM_COMMAND = re.compile(r"permissions? to run the '([^']{1,64})' command")
 _UNKNOWN_COMMAND = re.compile(r"^ERR unknown command [`'\"]?([^`'\", ]{1,64})", re.IGNORECASE)
 
+_FULL = "max number of clients"
+
 # prefix -> (reason, sentence, hint)
 _TABLE: dict[str, tuple[e.ErrorReason.ValueType, str, str]] = {
     "NOAUTH": (
@@ -107,7 +109,7 @@ def to_studio_error(error: ServerError, *, command: str = "") -> StudioError:
         if prefix in _AUTHENTICATION:
             metadata["stage"] = "authentication"
         return StudioError(reason, message, hint=hint, metadata=metadata)
-    if "max number of clients" in text:
+    if _FULL in text:
         return StudioError(
             e.ERROR_REASON_DB_UNAVAILABLE,
             "The Redis server has as many clients as it takes.",
@@ -156,6 +158,11 @@ def is_denied_key(reply: Reply) -> bool:
     return (
         isinstance(reply, ServerError) and reply.prefix == "NOPERM" and not _NOPERM_COMMAND.search(reply.text)
     )
+
+
+def is_parting(reply: Reply) -> bool:
+    """Whether a server says this unasked, to a client it doesn't take, and hangs up."""
+    return isinstance(reply, ServerError) and (reply.prefix == "DENIED" or _FULL in reply.text)
 
 
 def _permission(text: str, command: str) -> StudioError:

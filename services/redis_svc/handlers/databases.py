@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-
 from services.redis_svc.client import RedisClient
-from services.runtime.pool import ClientPool
+from services.runtime.pool import ClientPool, Lease
 from services.runtime.resolver import Connection, Resolver
 
 
@@ -22,9 +19,11 @@ class Databases:
         self._resolver = resolver
         self._pool = pool
 
-    @contextlib.asynccontextmanager
-    async def client(self, database_id: str) -> AsyncIterator[RedisClient]:
-        """The client of a database; it is not closed before the block ends."""
+    async def client(self, database_id: str) -> Lease[Connection, RedisClient]:
+        """The client of a database, for an `async with`: it is not closed before the block ends.
+
+        Raises:
+            StudioError: DB_NOT_FOUND, REGISTRY_UNAVAILABLE, CONNECTION_UNREADABLE; RESOURCE_EXHAUSTED on entering.
+        """
         connection = await self._resolver.resolve(database_id)
-        async with self._pool.lease(connection.id, connection, connection.revision) as client:
-            yield client
+        return self._pool.lease(database_id, connection, connection.revision)

@@ -54,7 +54,7 @@ class RedisHandler(RedisServiceServicer):
             wanted=_wanted(request.read_mask.paths),
         )
         response = pb.ListKeysResponse()
-        async with self._databases.client(request.database_id) as client:
+        async with await self._databases.client(request.database_id) as client:
             page = await keyspace.list_keys(
                 client,
                 query,
@@ -69,7 +69,7 @@ class RedisHandler(RedisServiceServicer):
         del context
         key = _bytes(request.key, request.key_base64)
         offset = _whole("offset", request.offset)
-        async with self._databases.client(request.database_id) as client:
+        async with await self._databases.client(request.database_id) as client:
             value = await values.get(client, key, offset=offset, limit=request.limit)
         content = value.content
         response = pb.GetValueResponse(
@@ -97,7 +97,7 @@ class RedisHandler(RedisServiceServicer):
             if_exists=request.if_exists,
         )
         key = _bytes(request.key, request.key_base64)
-        async with self._databases.client(request.database_id) as client:
+        async with await self._databases.client(request.database_id) as client:
             await values.set_value(client, key, value, setting)
         response = pb.SetValueResponse(length=len(value))
         _set_name(response, request)
@@ -106,7 +106,7 @@ class RedisHandler(RedisServiceServicer):
     async def GetInfo(self, request: pb.GetInfoRequest, context: Context) -> pb.GetInfoResponse:  # noqa: N802  the rpc
         """What INFO says."""
         del context
-        async with self._databases.client(request.database_id) as client:
+        async with await self._databases.client(request.database_id) as client:
             sections = await info.get_info(client, request.section)
         response = pb.GetInfoResponse()
         for name, section in sections.items():
