@@ -143,6 +143,8 @@ def _compressor() -> Config:
         "response_direction_config": {
             # Of the types that are compressed by default JSON is one.
             "common_config": {"min_content_length": COMPRESS_FROM_BYTES},
+            # It has no content-length, and so counts as long: its nothing would become a gzip trailer.
+            "uncompressible_response_codes": [204],
             # An ETag would have to change with the encoding.
             "disable_on_etag_header": True,
         },

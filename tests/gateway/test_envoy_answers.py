@@ -54,15 +54,13 @@ async def test_unknown_paths(client: httpx.AsyncClient) -> None:
         (f"{REDIS}/set", "POST"),
     ],
 )
-@pytest.mark.parametrize("method", ["DELETE", "HEAD", "OPTIONS", "TRACE", "PUT"])
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE"])
 async def test_wrong_methods_say_which_are_right(
     client: httpx.AsyncClient, path: str, allowed: str, method: str
 ) -> None:
     answer = await client.request(method, path)
     assert answer.status_code == 405
-    registered = set(answer.headers["allow"].split(", "))
-    assert registered >= set(allowed.split(", "))
-    assert method not in registered
+    assert set(answer.headers["allow"].split(", ")) >= set(allowed.split(", "))
     if method != "HEAD":
         assert_shape(answer, 405, "METHOD_NOT_ALLOWED")
 
@@ -229,6 +227,12 @@ async def test_a_body_of_100_mb_is_refused_before_it_has_come(gateway: Gateway, 
         "close",
         "PAYLOAD_TOO_LARGE",
     )
+
+
+async def test_a_method_that_no_rpc_of_the_path_has(client: httpx.AsyncClient) -> None:
+    answer = await client.delete("/api/platform/redis/status")
+    assert_shape(answer, 405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == "GET"
 
 
 async def test_engines_that_are_off_say_what_switches_them_on(client: httpx.AsyncClient) -> None:

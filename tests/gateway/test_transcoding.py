@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 
 import httpx
 import pytest
+from google.protobuf import descriptor_pool
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.runtime.contract import load_contract
+from services.runtime.contract import Method, load_contract
 from studio.redis.v1 import redis_service_pb2 as redis_pb
 from studio.registry.v1 import database_pb2 as database_pb
 from studio.registry.v1 import registry_service_pb2 as registry_pb
@@ -208,3 +211,21 @@ def test_every_message_that_is_transcoded_keeps_64_bit_integers_out() -> None:
         if field.type in kinds
     ]
     assert found == []
+
+
+WITHOUT_BODY = [method for method in load_contract().methods.values() if method.success_status == 204]
+
+
+@pytest.mark.parametrize("method", WITHOUT_BODY, ids=lambda method: method.name)
+async def test_204_has_no_body(
+    client: httpx.AsyncClient, registry: Script, redis: Script, method: Method
+) -> None:
+    response = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(method.response))
+    for script in (registry, redis):
+        script.returns(method.name, response())
+    rule = method.http[0]
+    for _ in range(2):
+        # Twice on one connection: bytes after a 204 would be taken for the next answer.
+        answer = await client.request(rule.verb, re.sub(r"\{[^}]+\}", DATABASE_ID, rule.template))
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert not {"content-type", "content-length", "transfer-encoding"} & set(answer.headers)
