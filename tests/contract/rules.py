@@ -181,7 +181,7 @@ def without_comment(files: Files) -> list[str]:
 
 
 # Field numbers of descriptor.proto, of which comment paths are made.
-_MESSAGE, _ENUM, _SERVICE = 4, 5, 6
+_MESSAGE, _ENUM, _SERVICE, _EXTENSION = 4, 5, 6, 7
 
 
 def _elements(file: File) -> Iterator[tuple[tuple[int, ...], str]]:
@@ -189,6 +189,8 @@ def _elements(file: File) -> Iterator[tuple[tuple[int, ...], str]]:
         yield (_SERVICE, number), service.name
         for index, method in enumerate(service.method):
             yield (_SERVICE, number, 2, index), f"{service.name}.{method.name}"
+    for number, extension in enumerate(file.extension):
+        yield (_EXTENSION, number), extension.name
     for number, enum in enumerate(file.enum_type):
         yield from _enum_elements((_ENUM, number), enum)
     for number, message in enumerate(file.message_type):
