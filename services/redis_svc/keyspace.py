@@ -151,6 +151,11 @@ class _Scan:
         reply = replies[0]
         if isinstance(reply, ServerError):
             raise self._scan_error(reply)
+        if not isinstance(reply, list) or [type(part) for part in reply] != [bytes, list]:
+            raise StudioError(
+                e.ERROR_REASON_DB_PROTOCOL_ERROR,
+                "The Redis server answered SCAN with something else than a page.",
+            )
         cursor, found = cast("tuple[bytes, list[bytes]]", reply)
         self._cursor = int(cursor)
         self._scanned += self._step if self._filtered else len(found)

@@ -14,7 +14,7 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.key_details import Keys, Wanted
 from services.redis_svc.keyspace import Page, Query, list_keys
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient
+from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.support.engines import ValkeyServer
 from tests.support.fault_proxy import FaultProxy
 
@@ -205,6 +205,50 @@ async def test_a_cursor_that_is_none_is_refused(client: RedisClient, cursor: str
 @pytest.mark.parametrize("cursor", ["", "0", "18446744073709551615"])
 async def test_a_cursor_beyond_what_a_double_holds_goes_through(client: RedisClient, cursor: str) -> None:
     await one_page(client, Query(cursor=cursor))
+
+
+async def test_a_key_that_scan_returns_twice_is_on_the_page_once(
+    start_server: StartServer, open_client: OpenClient
+) -> None:
+    """SCAN may, while the server's table grows or shrinks: within one step, and from one step to the next."""
+
+    async def repeating(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"+OK\r\n+PONG\r\n")
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"+PONG\r\n")
+        await reader.readuntil(b"SCAN\r\n")  # behind DBSIZE, in the same write
+        writer.write(b":3\r\n*2\r\n$1\r\n7\r\n*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\na\r\n")
+        await reader.readuntil(b"SCAN\r\n$1\r\n7\r\n")
+        writer.write(b"*2\r\n$1\r\n0\r\n*2\r\n$1\r\nb\r\n$1\r\nc\r\n")
+        await reader.read()
+
+    client = open_client(f"redis://127.0.0.1:{await start_server(repeating)}")
+    await client.links[0].execute(b"PING")
+
+    rows, page = await one_page(client, Query(wanted=NOTHING))
+
+    assert list(rows) == [b"a", b"b", b"c"]
+    assert page.cursor == ""
+
+
+@pytest.mark.parametrize("reply", [b":3\r\n", b"$-1\r\n", b"*-1\r\n", b"*1\r\n:1\r\n", b"*2\r\n:1\r\n*0\r\n"])
+async def test_a_page_that_is_none_is_the_servers_fault_not_ours(
+    start_server: StartServer, open_client: OpenClient, reply: bytes
+) -> None:
+    async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"+OK\r\n+PONG\r\n")
+        await reader.readuntil(b"SCAN\r\n")
+        writer.write(reply)
+        await reader.read()
+
+    client = open_client(f"redis://127.0.0.1:{await start_server(odd)}")
+
+    with pytest.raises(StudioError) as caught:
+        await one_page(client, Query())
+
+    assert caught.value.reason_name == "DB_PROTOCOL_ERROR"
 
 
 async def test_a_rare_pattern_costs_a_bounded_scan_and_the_cursor_goes_on(
