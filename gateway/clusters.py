@@ -9,7 +9,6 @@ import certifi
 from gateway import auth, engines
 from gateway.errors import Config
 from gateway.settings import Address, GatewaySettings
-from services.runtime.contract import Contract
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CONNECT_TIMEOUT_S = 2
@@ -17,23 +16,20 @@ HEALTH_INTERVAL_S = 1
 """A service that is up again is used again within this time."""
 
 
-def clusters(contract: Contract, settings: GatewaySettings) -> list[Config]:
+def clusters(settings: GatewaySettings) -> list[Config]:
     """One cluster for each service that is switched on, and one for the key set of tokens."""
-    found = [
-        _service(area, contract, settings) for area in engines.AREAS if engines.addresses(area, settings)
-    ]
+    found = [_service(area, settings) for area in engines.AREAS if engines.addresses(area, settings)]
     if settings.jwt_jwks_url is not None:
         found.append(_jwks(settings.jwt_jwks_url))
     return found
 
 
-def _service(area: engines.Area, contract: Contract, settings: GatewaySettings) -> Config:
-    public = dict.fromkeys(method.service for method in contract.of_area(area.name) if method.http)
+def _service(area: engines.Area, settings: GatewaySettings) -> Config:
     most = settings.gateway_max_requests_per_service
     return {
         **_common(area.service, engines.addresses(area, settings)),
         "typed_extension_protocol_options": {HTTP_OPTIONS: _http2()},
-        "health_checks": [_health_check(service) for service in public],
+        "health_checks": [_health_check()],
         "circuit_breakers": {
             "thresholds": [
                 {
@@ -115,11 +111,12 @@ def _http2() -> Config:
     }
 
 
-def _health_check(service: str) -> Config:
-    """https://grpc.io/docs/guides/health-checking/, for one gRPC service by its full name.
+def _health_check() -> Config:
+    """https://grpc.io/docs/guides/health-checking/, of the process as a whole: no service's name.
 
-    With one replica the result only shows in `/readyz`: below half of the hosts Envoy uses them all, so a service
-    that has just started is tried before its first check.
+    The services of an area share a process and its fate, Envoy takes eight checks at most, and a name would have
+    an older process, without the newest service, count as ill. With one replica the result only shows in
+    `/readyz`: below half of the hosts Envoy uses them all, so what has just started is tried before its first check.
     """
     return {
         "timeout": "1s",
@@ -130,7 +127,7 @@ def _health_check(service: str) -> Config:
         "unhealthy_interval": f"{HEALTH_INTERVAL_S}s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
-        "grpc_health_check": {"service_name": service},
+        "grpc_health_check": {},
     }
 
 

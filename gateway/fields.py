@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.runtime.contract import Contract, Method, our_files
+from services.runtime.contract import Contract, Method
 
 OUTSIDE = frozenset({"google.api.HttpBody"})
 """Requests whose body is bytes, not fields."""
@@ -15,7 +15,7 @@ def body_names(contract: Contract, method: Method) -> str:
     """
     if method.request in OUTSIDE:
         return ""
-    for file in our_files(contract.files):
+    for file in contract.files.file:
         for message in file.message_type:
             if f"{file.package}.{message.name}" == method.request:
                 names = {name for each in message.field for name in (each.name, each.json_name)}

@@ -67,7 +67,7 @@ def bootstrap(contract: Contract, settings: GatewaySettings, files: Files) -> Co
         "node": {"id": "gateway", "cluster": "gateway"},
         "static_resources": {
             "listeners": [listener(contract, settings, files.descriptors)],
-            "clusters": clusters(contract, settings),
+            "clusters": clusters(settings),
         },
         "admin": _admin(settings, files.admin_socket),
         "overload_manager": _overload(settings),
