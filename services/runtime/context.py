@@ -26,6 +26,8 @@ class Caller:
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
+stream_begun: ContextVar[bool] = ContextVar("stream_begun", default=False)
+"""Whether the call has written the first message of its stream."""
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """Time of the event loop at which the caller stops waiting."""
 

@@ -7,6 +7,7 @@ passes. Envoy maps the codes to HTTP.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -111,31 +112,33 @@ def retry_after_s(error: StudioError) -> int | None:
 
 def to_status(error: StudioError) -> status_pb2.Status:
     """The rich status of an error, redacted, and bounded to what fits into metadata."""
-    left = MAX_DETAILS_BYTES
-    info = error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN)
     hint = {HINT: error.hint} if error.hint else {}
-    for name, value in {**hint, **error.metadata}.items():
-        shown = clean(value, MAX_HINT_BYTES)
-        left -= len(name) + len(shown.encode())
-        if left > 0:
-            info.metadata[name] = shown
+    left, facts = _fitting({**hint, **error.metadata}.items(), MAX_DETAILS_BYTES)
+    info = error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=dict(facts))
     details = [pack(info)]
     if error.violations:
+        _, violations = _fitting(((each.field, each.description) for each in error.violations), left)
         bad_request = error_details_pb2.BadRequest()
-        for violation in error.violations:
-            field, description = (
-                clean(violation.field, MAX_HINT_BYTES),
-                clean(violation.description, MAX_HINT_BYTES),
-            )
-            left -= len(field.encode()) + len(description.encode())
-            if left > 0:
-                bad_request.field_violations.add(field=field, description=description)
+        for field, description in violations:
+            bad_request.field_violations.add(field=field, description=description)
         details.append(pack(bad_request))
     wait_s = retry_after_s(error)
     if wait_s is not None:
         delay = duration_pb2.Duration(seconds=wait_s)
         details.append(pack(error_details_pb2.RetryInfo(retry_delay=delay)))
     return status_pb2.Status(code=code_of(error).value[0], message=sentence(error), details=details)
+
+
+def _fitting(pairs: Iterable[tuple[str, str]], left: int) -> tuple[int, list[tuple[str, str]]]:
+    """The first pairs, cleaned, that fit into so many bytes; and how many are left then."""
+    fitting: list[tuple[str, str]] = []
+    for first, second in pairs:
+        pair = clean(first, MAX_HINT_BYTES), clean(second, MAX_HINT_BYTES)
+        left -= sum(len(text.encode()) for text in pair)
+        if left < 0:
+            return 0, fitting
+        fitting.append(pair)
+    return left, fitting
 
 
 def sentence(error: StudioError) -> str:

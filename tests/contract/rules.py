@@ -149,6 +149,24 @@ def unknown_path_variables(files: Files) -> list[str]:
     ]
 
 
+def streams_without_last_word(files: Files) -> list[str]:
+    """Streams over REST whose messages can't say that the stream failed: the HTTP status was sent long before."""
+    known = messages(files)
+    found = []
+    for name, method in methods(files):
+        response = known.get(method.output_type.lstrip("."))
+        if (
+            not method.server_streaming
+            or not method.options.HasExtension(annotations_pb2.http)
+            or response is None
+        ):
+            continue
+        errors = [field for field in response.field if field.name == "error"]
+        if [field.type_name for field in errors] != [".studio.options.v1.StreamError"]:
+            found.append(name)
+    return found
+
+
 def wide_integers(files: Files) -> list[str]:
     """64-bit integer fields: JSON would show them as strings."""
     return [

@@ -21,6 +21,7 @@ RULES = [
     rules.colliding_routes,
     rules.bodies_where_none_may_be,
     rules.unknown_path_variables,
+    rules.streams_without_last_word,
     rules.wide_integers,
     rules.unmarked_secrets,
     rules.without_comment,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import grpc
 from google.protobuf.message import Message
 
+from services.runtime import context as call
 from services.runtime.contract import Contract, Method
 from services.runtime.errors import StudioError
 from services.runtime.statuses import code_of, trailing_metadata
@@ -121,6 +122,7 @@ def _writing(stream: Callable[[Message, Context], AsyncIterator[Message]]) -> Ha
         try:
             async for message in messages:
                 await context.write(message)
+                call.stream_begun.set(True)
         finally:
             close = getattr(messages, "aclose", None)
             if close is not None:

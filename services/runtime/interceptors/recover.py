@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from services.runtime import context as call
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Handler
 from services.runtime.logs import get_logger
-from services.runtime.statuses import code_of, sentence, trailing_metadata
+from services.runtime.statuses import code_of, retry_after_s, sentence, trailing_metadata
 from studio.options.v1.errors_pb2 import (
     ERROR_REASON_DEADLINE_EXCEEDED,
     ERROR_REASON_INTERNAL,
     ERROR_REASON_UNIMPLEMENTED,
 )
+from studio.options.v1.stream_pb2 import StreamError
+
+LAST_EVENT_FIELD = "error"
+"""Field of a streamed message that carries a `StreamError`; a test of the contract asks every stream for it."""
 
 log = get_logger(__name__)
 
@@ -44,9 +50,21 @@ class Recover:
                 )
             except Exception as error:  # noqa: BLE001  logged by `_defect`
                 failure = _defect(method, context, error)
+            if call.stream_begun.get():
+                await _write_last_event(method, context, failure)
             return await context.abort(code_of(failure), sentence(failure), trailing_metadata(failure))
 
         return recovered
+
+
+async def _write_last_event(method: Method, context: Context, failure: StudioError) -> None:
+    """Tells those who read the stream over HTTP, where the status was sent long before."""
+    event = GetMessageClass(Default().FindMessageTypeByName(method.response))()
+    if LAST_EVENT_FIELD in event.DESCRIPTOR.fields_by_name:
+        retryable = retry_after_s(failure) is not None
+        error = StreamError(message=sentence(failure), error_code=failure.reason_name, retryable=retryable)
+        getattr(event, LAST_EVENT_FIELD).CopyFrom(error)
+        await context.write(event)
 
 
 def _defect(method: Method, context: Context, error: Exception) -> StudioError:
