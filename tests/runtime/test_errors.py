@@ -152,6 +152,15 @@ async def test_an_error_of_any_size_arrives() -> None:
     assert len(again.message.encode()) <= statuses.MAX_MESSAGE_BYTES
 
 
+async def test_as_many_violations_arrive_as_fit() -> None:
+    violations = [FieldViolation(f"known[{number}].id", "must be a valid UUID") for number in range(1000)]
+    again = statuses.from_rpc_error(
+        await sent(StudioError(e.ERROR_REASON_INVALID_ARGUMENT, "x", violations=violations))
+    )
+    assert again.violations == tuple(violations[: len(again.violations)])
+    assert 50 < len(again.violations) < 150
+
+
 async def test_text_that_is_no_utf8_does_not_break_the_answer() -> None:
     answer = await sent(StudioError(e.ERROR_REASON_DB_QUERY_ERROR, "lone \udc80 surrogate", hint="\udcff"))
     assert (answer.code(), answer.details()) == (Code.INVALID_ARGUMENT, "lone ? surrogate")
@@ -246,22 +255,22 @@ class Held:
 async def test_a_callers_deadline_ends_the_handler(output: Output) -> None:
     held = Held()
     async with running(redis_servicer(Redis(held))) as service:
-        answer = await failure(service, timeout=0.2)
+        answer = await failure(service, timeout=1.0)
         await held.ended.wait()
     assert answer.code() is Code.DEADLINE_EXCEEDED
     assert isinstance(held.error, asyncio.CancelledError)
-    assert 0 < held.remaining_s <= 0.2
+    assert 0 < held.remaining_s <= 1.0
     assert output.of("rpc.failed")[0]["code"] == "DEADLINE_EXCEEDED"
 
 
 async def test_a_call_without_a_deadline_gets_one(monkeypatch: pytest.MonkeyPatch, output: Output) -> None:
-    monkeypatch.setattr(request_id, "DEFAULT_DEADLINE_S", 0.2)
+    monkeypatch.setattr(request_id, "DEFAULT_DEADLINE_S", 1.0)
     held = Held()
     async with running(redis_servicer(Redis(held))) as service:
         answer = await failure(service)
     assert answer.code() is Code.DEADLINE_EXCEEDED
     assert statuses.from_rpc_error(answer).reason_name == "DEADLINE_EXCEEDED"
-    assert 0 < held.remaining_s <= 0.2
+    assert 0 < held.remaining_s <= 1.0
     assert output.of("rpc.failed")[0]["code"] == "DEADLINE_EXCEEDED"
 
 

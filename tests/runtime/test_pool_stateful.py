@@ -157,5 +157,5 @@ class PoolMachine(RuleBasedStateMachine):
             await asyncio.gather(*(held.task for held in self.held), return_exceptions=True)
 
 
-PoolMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+PoolMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestPool = PoolMachine.TestCase

@@ -229,6 +229,22 @@ async def test_an_answer_that_a_change_overtakes_is_neither_given_nor_kept(regis
         assert registry.asked == [ONE, ONE]
 
 
+async def test_an_overtaken_answer_is_not_kept_when_nobody_waits_for_it_any_more(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        await client.watch_in_step(registry)
+        registry.answering.clear()
+        asking = asyncio.create_task(client.resolve())
+        await until(lambda: registry.asked == [ONE])
+        registry.put(ONE, "2")
+        registry.tell(Event.KIND_CHANGED, ONE)
+        await until(lambda: client.gone == [ONE])
+        asking.cancel()
+        registry.answering.set()
+        registry.put(TWO)
+        await client.resolve(TWO)  # asked for later on the same channel, so the late answer has arrived, too
+        assert (await client.resolve()).revision == "2"
+
+
 async def test_what_is_resolved_while_the_watch_begins_is_looked_at_again(registry: Registry) -> None:
     """It is neither in what the watch compares nor among the changes that the watch tells."""
     async with system(registry) as (client, _):
