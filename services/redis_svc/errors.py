@@ -118,12 +118,7 @@ def to_studio_error(error: ServerError, *, command: str = "") -> StudioError:
         )
     if unknown := _UNKNOWN_COMMAND.match(text):
         # The reply goes on with the arguments, which may be data: only the name is repeated.
-        name = (command or unknown[1]).upper()
-        return StudioError(
-            e.ERROR_REASON_DB_QUERY_ERROR,
-            f"The Redis server does not know the command {name}, or it is renamed or switched off there.",
-            metadata={"command": name},
-        )
+        return not_supported((command or unknown[1]).upper())
     shown = text.removeprefix("ERR ")[:MAX_TEXT]
     about = f" to {command.upper()}" if command else ""
     return StudioError(
@@ -145,6 +140,33 @@ def wrong_type(actual: str, expected: str = "string") -> StudioError:
 def key_not_found() -> StudioError:
     """The error for a key that is not there. Doesn't repeat the key: it may be long, or binary."""
     return StudioError(e.ERROR_REASON_KEY_NOT_FOUND, "There is no such key.")
+
+
+def element_not_found(what: str) -> StudioError:
+    """The error for a key that is there without what is asked for inside it: `field`, `item`, …"""
+    return StudioError(e.ERROR_REASON_ELEMENT_NOT_FOUND, f"The key has no such {what}.")
+
+
+def conflict(message: str, *, index: int | None = None) -> StudioError:
+    """The error for an edit whose precondition does not hold: nothing was changed.
+
+    Args:
+        message: what is otherwise than expected.
+        index: which of the edit's elements, from 0.
+    """
+    metadata = {} if index is None else {"index": str(index)}
+    hint = "Read it again, and decide whether your change still makes sense."
+    return StudioError(e.ERROR_REASON_CONFLICT, message, hint=hint, metadata=metadata)
+
+
+def not_supported(command: str) -> StudioError:
+    """The error for a command that the server lacks."""
+    return StudioError(
+        e.ERROR_REASON_NOT_SUPPORTED,
+        f"The Redis server does not know the command {command}, or it is renamed or switched off there.",
+        hint="A later version of the server may have it.",
+        metadata={"command": command},
+    )
 
 
 def raise_for(reply: Reply, *, command: str = "") -> None:

@@ -31,7 +31,7 @@ from services.runtime.statuses import code_of, retry_after_s
         ("MOVED 3999 127.0.0.1:6381", "DB_QUERY_ERROR", False),
         ("ASK 3999 127.0.0.1:6381", "DB_QUERY_ERROR", False),
         ("CROSSSLOT Keys in request don't hash to the same slot", "DB_QUERY_ERROR", False),
-        ("ERR unknown command 'FOO', with args beginning with: 'secret'", "DB_QUERY_ERROR", False),
+        ("ERR unknown command 'FOO', with args beginning with: 'secret'", "NOT_SUPPORTED", False),
         ("ERR syntax error", "DB_QUERY_ERROR", False),
         ("SOMETHINGNEW in a later version", "DB_QUERY_ERROR", False),
         ("", "DB_QUERY_ERROR", False),
