@@ -6,8 +6,9 @@ answers of `link_for` and `links`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
+from services.redis_svc.connection import Connection
 from services.redis_svc.dialer import Dialer
 from services.redis_svc.limits import Limits
 from services.redis_svc.link import Link
@@ -29,7 +30,12 @@ class RedisClient:
         self, options: RedisOptions, policy: AddressPolicy, limits: Limits, *, allow_unix: bool = False
     ) -> None:
         self.limits = limits
-        self._link = Link(Dialer(options, policy, limits, allow_unix=allow_unix).dial, limits)
+
+        def dial() -> Awaitable[Connection]:
+            # A dialer keeps what its attempt has come to: each attempt has its own, for several may be under way.
+            return Dialer(options, policy, limits, allow_unix=allow_unix).dial()
+
+        self._link = Link(dial, limits)
 
     def link_for(self, key: bytes) -> Link:
         """The way to the server that holds a key."""

@@ -17,6 +17,10 @@ MAX_TEXT = 300
 # NOPERM User bob has no permissions to run the 'get' command      (Redis 7, Valkey)
 # NOPERM this user has no permissions to run the 'get' command or its subcommand      (Redis 6)
 _NOPERM_COMMAND = re.compile(r"permissions? to run the '([^']{1,64})' command")
+# ERR ACL failure in script: User bob has no permissions to run the 'get' command      (Redis 7.2, Valkey)
+# ERR The user executing the script can't run this command or subcommand      (Redis 6 and 7.0)
+_IN_SCRIPT = re.compile(r"^\w+ (ACL failure in script|The user executing the script can't)")
+_CANT_RUN = "can't run this command"
 _UNKNOWN_COMMAND = re.compile(r"^ERR unknown command [`'\"]?([^`'\", ]{1,64})", re.IGNORECASE)
 
 _FULL = "max number of clients"
@@ -99,7 +103,7 @@ def to_studio_error(error: ServerError, *, command: str = "") -> StudioError:
         command: name of the command, for what the server leaves out.
     """
     prefix, text = error.prefix, error.text
-    if prefix == "NOPERM":
+    if prefix == "NOPERM" or _IN_SCRIPT.match(text):
         return _permission(text, command)
     if prefix == "WRONGTYPE":
         return StudioError(e.ERROR_REASON_WRONG_TYPE, "The key holds a value of another type.")
@@ -143,7 +147,7 @@ def key_not_found() -> StudioError:
 
 
 def element_not_found(what: str) -> StudioError:
-    """The error for a key that is there without what is asked for inside it: `field`, `item`, …"""
+    """The error for a key that is there without what is asked for inside it: a `field`, say."""
     return StudioError(e.ERROR_REASON_ELEMENT_NOT_FOUND, f"The key has no such {what}.")
 
 
@@ -189,11 +193,12 @@ def is_parting(reply: Reply) -> bool:
 
 def _permission(text: str, command: str) -> StudioError:
     found = _NOPERM_COMMAND.search(text)
-    if found:
-        rule = f"+{found[1].lower()}"
+    if found or (_CANT_RUN in text and command):
+        name = found[1] if found else command
+        rule = f"+{name.lower()}"
         return StudioError(
             e.ERROR_REASON_DB_PERMISSION_DENIED,
-            f"The Redis user needs permission to run {found[1].upper().replace('|', ' ')}.",
+            f"The Redis user needs permission to run {name.upper().replace('|', ' ')}.",
             hint=f"An administrator of the server can grant it: ACL SETUSER <user> {rule}",
             metadata={"permission": rule, "stage": "permission"},
         )

@@ -27,6 +27,8 @@ class Limits:
     """Bytes of those commands."""
     max_reply_bytes: int = 64 * MIB
     """Bytes of the replies to one request; a server that sends more loses the connection."""
+    max_dedicated: int = 8
+    """Connections beside the shared one that are open at a time, for edits where the user may not run scripts."""
     max_value_bytes: int = 16 * MIB
     """Bytes of a value that is set in one call."""
     default_range_bytes: int = 1 * MIB

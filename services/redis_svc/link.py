@@ -7,7 +7,8 @@ of trying each on their own: a server that is down is asked now and then, not by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from services.redis_svc.connection import CommandTimeoutError, Connection, ConnectionLostError, Traffic
 from services.redis_svc.limits import Limits
@@ -64,6 +65,7 @@ class Link:
         self._failure: StudioError | None = None
         self._failure_until = 0.0
         self._closed = False
+        self._dedicated = 0
 
     @property
     def connection(self) -> Connection | None:
@@ -107,12 +109,12 @@ class Link:
                 return await connection.submit(payload, expected)
             except ConnectionLostError as error:
                 if error.sent and not repeatable:
-                    raise _unknown_outcome(error) from None
+                    raise unknown_outcome(error) from None
                 if tries <= 0:
                     raise
             except CommandTimeoutError as error:
                 if not repeatable:
-                    raise _unknown_outcome(error) from None
+                    raise unknown_outcome(error) from None
                 raise
             backoff = backoff or Backoff(first_s=self._limits.backoff_s, longest_s=self._limits.backoff_cap_s)
             await asyncio.sleep(backoff.next_s())
@@ -123,6 +125,30 @@ class Link:
         if connection is None or connection.failure is not None:
             return Started(self, payload, expected, None)
         return Started(self, payload, expected, connection.submit(payload, expected))
+
+    @contextlib.asynccontextmanager
+    async def dedicated(self) -> AsyncIterator[Connection]:
+        """A connection of its own, for what the shared one must not see (WATCH, MULTI); closed at the end.
+
+        Raises:
+            StudioError: RESOURCE_EXHAUSTED when as many as allowed are open; why none can be made.
+        """
+        if self._dedicated >= self._limits.max_dedicated:
+            raise StudioError(
+                e.ERROR_REASON_RESOURCE_EXHAUSTED,
+                "Too many connections of their own are open to this Redis server.",
+                hint="Try again in a moment.",
+            )
+        self._dedicated += 1
+        try:
+            connection = await self._dial()
+            try:
+                yield connection
+            finally:
+                connection.close()
+                await connection.wait_closed()
+        finally:
+            self._dedicated -= 1
 
     async def aclose(self) -> None:
         """Closes the connection; what is in flight fails."""
@@ -170,7 +196,8 @@ class Link:
             self._failure_until = asyncio.get_running_loop().time() + self._cooldown.next_s()
 
 
-def _unknown_outcome(error: StudioError) -> StudioError:
+def unknown_outcome(error: StudioError) -> StudioError:
+    """The error for a change that was sent and not answered."""
     return StudioError(
         error.reason,
         f"{error.message} Whether the change was made is not known.",
