@@ -80,7 +80,7 @@ def forged(**claims: object) -> str:
         "sub": "redis_svc",
         "role": "internal",
         "iat": now,
-        "exp": now + 60,
+        "exp": now + 3600,  # made when tests are collected, used minutes later
         **claims,
     }
     return jwt.encode(all_claims, JWT_SECRET, algorithm="HS256")
