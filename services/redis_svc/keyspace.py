@@ -167,7 +167,7 @@ class _Scan:
 
     def _scan_error(self, reply: ServerError) -> StudioError:
         if "invalid cursor" in reply.text:
-            return _invalid_cursor()
+            return invalid_cursor()
         if "unknown type name" in reply.text:
             return invalid_argument("type", "the server knows no such type")
         return to_studio_error(reply, command="SCAN")
@@ -182,11 +182,12 @@ def parse_cursor(text: str) -> int:
     if not text:
         return 0
     if not _CURSOR.fullmatch(text) or int(text) > _MAX_CURSOR:
-        raise _invalid_cursor()
+        raise invalid_cursor()
     return int(text)
 
 
-def _invalid_cursor() -> StudioError:
+def invalid_cursor() -> StudioError:
+    """The error for a cursor that the server does not know."""
     return StudioError(
         e.ERROR_REASON_INVALID_CURSOR,
         "The cursor is none of this database's.",

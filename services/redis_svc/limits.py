@@ -33,6 +33,16 @@ class Limits:
     """Bytes of a value that is set in one call."""
     default_range_bytes: int = 1 * MIB
     """Bytes of a value that one call returns when it doesn't say."""
+    page_value_bytes: int = 4 * MIB
+    """Bytes of values that a page of fields or items takes from the server; of what exceeds it only the length."""
+    default_page_values: int = 100
+    """Fields, items, members or entries of a page when the call doesn't say."""
+    default_value_bytes: int = 4096
+    """Bytes of each of them when the call doesn't say."""
+    page_bytes: int = 4 * MIB
+    """Bytes of members, entries or values after which a page of a collection ends, however few they are."""
+    page_without_sizes: int = 100
+    """Elements of a page where the server does not tell how large they are."""
     default_page_keys: int = 100
     """Keys of a page when the call doesn't say."""
     scan_step: int = 500
