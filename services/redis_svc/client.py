@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Sequence
 from services.redis_svc.connection import Connection
 from services.redis_svc.dialer import Dialer
 from services.redis_svc.limits import Limits
-from services.redis_svc.link import Link
+from services.redis_svc.link import Link, ServerLink
 from services.redis_svc.url import RedisOptions
 from services.runtime.addresses import AddressPolicy
 
@@ -35,7 +35,7 @@ class RedisClient:
             # A dialer keeps what its attempt has come to: each attempt has its own, for several may be under way.
             return Dialer(options, policy, limits, allow_unix=allow_unix).dial()
 
-        self._link = Link(dial, limits)
+        self._link = ServerLink(dial, limits)
 
     def link_for(self, key: bytes) -> Link:
         """The way to the server that holds a key."""
@@ -49,5 +49,4 @@ class RedisClient:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        for link in self.links:
-            await link.aclose()
+        await self._link.aclose()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import cast
 
 import hiredis
@@ -22,6 +21,7 @@ import hiredis
 from services.redis_svc.errors import is_parting, to_studio_error
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import INCOMPLETE, Reply, ServerError, new_parser
+from services.redis_svc.traffic import TOTALS, Traffic
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
@@ -58,16 +58,6 @@ class CommandTimeoutError(StudioError):
         )
 
 
-@dataclass(slots=True)
-class Traffic:
-    """What went over a connection, for metrics and tests."""
-
-    writes: int = 0
-    """Times something was handed to the socket."""
-    commands: int = 0
-    """Commands written."""
-
-
 class _Request:
     __slots__ = ("deadline", "expected", "future", "payload", "size")
 
@@ -95,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._bytes = 0
         self._flush_due = False
         self._paused = False
+        self._leaving = False  # closes once nothing is in flight
         self._failure: StudioError | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._progress_at = 0.0
@@ -146,6 +137,7 @@ class Connection(asyncio.Protocol):
                 hint="Try again in a moment.",
             )
         self._commands, self._bytes = commands, pending
+        TOTALS.in_flight += expected
         request = _Request(payload, expected, self._loop.create_future())
         self._waiting.append(request)
         if not self._flush_due and not self._paused:
@@ -156,6 +148,12 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Ends the connection; what is in flight fails."""
         self._fail(ConnectionLostError("The connection was closed.", sent=True))
+
+    def close_when_idle(self) -> None:
+        """Ends the connection once what is in flight is answered."""
+        self._leaving = True
+        if not self._commands:
+            self.close()
 
     async def wait_closed(self) -> None:
         """Returns once the socket is closed."""
@@ -184,7 +182,7 @@ class Connection(asyncio.Protocol):
             return
         deadline = self._loop.time() + self._limits.command_timeout_s
         while waiting and not self._paused:
-            chunks, size = [], 0
+            chunks, size, commands = [], 0, 0
             while waiting and size < WRITE_CHUNK:
                 request = waiting.popleft()
                 if request.future.done():  # its caller has gone before anything was sent
@@ -195,9 +193,12 @@ class Connection(asyncio.Protocol):
                 size += request.size
                 request.payload = b""
                 inflight.append(request)
-                self.traffic.commands += request.expected
+                commands += request.expected
             if chunks:
                 self.traffic.writes += 1
+                self.traffic.commands += commands
+                TOTALS.writes += 1
+                TOTALS.commands += commands
                 transport.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         if inflight and self._watchdog is None:
             self._watchdog = self._loop.call_at(deadline, self._watch)
@@ -265,8 +266,11 @@ class Connection(asyncio.Protocol):
         self._release(request)
         if not request.future.done():
             request.future.set_result(replies)
+        if self._leaving and not self._commands:
+            self.close()
 
     def _release(self, request: _Request) -> None:
+        TOTALS.in_flight -= request.expected
         self._commands -= request.expected
         self._bytes -= request.size
 
@@ -327,6 +331,7 @@ class Connection(asyncio.Protocol):
         self._inflight.clear()
         self._waiting.clear()
         self._replies = []
+        TOTALS.in_flight -= self._commands
         self._commands = self._bytes = 0
 
     def _lost_error(self, *, sent: bool) -> ConnectionLostError:

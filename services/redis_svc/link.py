@@ -1,18 +1,22 @@
-"""The way to one server: keeps one connection, makes it anew when it is lost, repeats what is safe to repeat.
+"""The way to a server: keeps one connection, makes it anew when it is lost, repeats what is safe to repeat.
 
 A connection attempt is made once for all who wait. When it has failed, callers get that failure for a moment instead
-of trying each on their own: a server that is down is asked now and then, not by every request.
+of trying each on their own: a server that is down is asked now and then, not by every request. Which server holds a key
+and where a topology's servers are is not known here: `client`, `sentinel`, `cluster`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
-from services.redis_svc.connection import CommandTimeoutError, Connection, ConnectionLostError, Traffic
+from services.redis_svc.connection import CommandTimeoutError, Connection, ConnectionLostError
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import Command, Reply, pack
+from services.redis_svc.traffic import TOTALS, Traffic
 from services.runtime.backoff import Backoff
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
@@ -48,7 +52,56 @@ class Started:
             self._future.cancel()
 
 
-class Link:
+class Link(ABC):
+    """The way to a server, as callers see it."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The current connection, or the last one; None where there is none yet."""
+        return None
+
+    @property
+    def traffic(self) -> Traffic:
+        """What went over the current connection."""
+        return self.connection.traffic if self.connection is not None else Traffic()
+
+    async def execute(self, *command: bytes | str | int, repeatable: bool = True) -> Reply:
+        """One command and its reply; see `request`."""
+        return (await self.request(pack((command,)), 1, repeatable=repeatable))[0]
+
+    async def execute_many(self, commands: Sequence[Command], *, repeatable: bool = True) -> list[Reply]:
+        """Several commands in one write and their replies, in order; see `request`."""
+        return await self.request(pack(commands), len(commands), repeatable=repeatable)
+
+    @abstractmethod
+    async def request(self, payload: bytes, expected: int, *, repeatable: bool = True) -> list[Reply]:
+        """Sends packed commands and returns as many replies. Error replies are among them, not raised.
+
+        Args:
+            payload: the packed commands.
+            expected: how many commands they are.
+            repeatable: whether executing them twice does no harm. Others are sent again only where they certainly
+                were not executed.
+
+        Raises:
+            StudioError: DB_CONNECTION_FAILED, DB_TIMEOUT, RESOURCE_EXHAUSTED, or why no connection can be made. Where
+                a change may or may not have been made, the message says so and `outcome` in the metadata is `unknown`.
+        """
+
+    @abstractmethod
+    def start(self, payload: bytes, expected: int) -> Started:
+        """Begins a request that only reads, so that its caller can work while the server does."""
+
+    @abstractmethod
+    def dedicated(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection of its own, for what the shared one must not see (WATCH, MULTI); closed at the end.
+
+        Raises:
+            StudioError: RESOURCE_EXHAUSTED when as many as allowed are open; why none can be made.
+        """
+
+
+class ServerLink(Link):
     """One server.
 
     Args:
@@ -66,38 +119,15 @@ class Link:
         self._failure_until = 0.0
         self._closed = False
         self._dedicated = 0
+        self._was_connected = False
 
     @property
     def connection(self) -> Connection | None:
-        """The current connection, or the last one."""
+        """As `Link.connection`."""
         return self._connection
 
-    @property
-    def traffic(self) -> Traffic:
-        """What went over the current connection."""
-        return self._connection.traffic if self._connection is not None else Traffic()
-
-    async def execute(self, *command: bytes | str | int, repeatable: bool = True) -> Reply:
-        """One command and its reply; see `request`."""
-        return (await self.request(pack((command,)), 1, repeatable=repeatable))[0]
-
-    async def execute_many(self, commands: list[Command], *, repeatable: bool = True) -> list[Reply]:
-        """Several commands in one write and their replies, in order; see `request`."""
-        return await self.request(pack(commands), len(commands), repeatable=repeatable)
-
     async def request(self, payload: bytes, expected: int, *, repeatable: bool = True) -> list[Reply]:
-        """Sends packed commands and returns as many replies. Error replies are among them, not raised.
-
-        Args:
-            payload: the packed commands.
-            expected: how many commands they are.
-            repeatable: whether executing them twice does no harm. Others are sent again only where they certainly
-                never left.
-
-        Raises:
-            StudioError: DB_CONNECTION_FAILED, DB_TIMEOUT, RESOURCE_EXHAUSTED, or why no connection can be made. Where
-                a change may or may not have been made, the message says so and `outcome` in the metadata is `unknown`.
-        """
+        """As `Link.request`."""
         backoff: Backoff | None = None
         tries = self._limits.tries
         while True:
@@ -120,7 +150,7 @@ class Link:
             await asyncio.sleep(backoff.next_s())
 
     def start(self, payload: bytes, expected: int) -> Started:
-        """Begins a request that only reads, so that its caller can work while the server does."""
+        """As `Link.start`."""
         connection = self._connection
         if connection is None or connection.failure is not None:
             return Started(self, payload, expected, None)
@@ -128,11 +158,7 @@ class Link:
 
     @contextlib.asynccontextmanager
     async def dedicated(self) -> AsyncIterator[Connection]:
-        """A connection of its own, for what the shared one must not see (WATCH, MULTI); closed at the end.
-
-        Raises:
-            StudioError: RESOURCE_EXHAUSTED when as many as allowed are open; why none can be made.
-        """
+        """As `Link.dedicated`."""
         if self._dedicated >= self._limits.max_dedicated:
             raise StudioError(
                 e.ERROR_REASON_RESOURCE_EXHAUSTED,
@@ -149,6 +175,12 @@ class Link:
                 await connection.wait_closed()
         finally:
             self._dedicated -= 1
+
+    def leave(self) -> None:
+        """Makes the next request dial anew. What is in flight on the old connection is still answered."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close_when_idle()
 
     async def aclose(self) -> None:
         """Closes the connection; what is in flight fails."""
@@ -189,9 +221,13 @@ class Link:
             return
         failure = task.exception()
         if failure is None:
+            TOTALS.connects += 1
+            TOTALS.reconnects += self._was_connected
+            self._was_connected = True
             self._connection, self._failure = task.result(), None
             self._cooldown.reset()
         elif isinstance(failure, StudioError):
+            TOTALS.failed_connects += 1
             self._failure = failure
             self._failure_until = asyncio.get_running_loop().time() + self._cooldown.next_s()
 
