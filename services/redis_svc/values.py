@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.redis_svc.atomic import Check, changed, compare_and_run
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import key_not_found, raise_for, to_studio_error, wrong_type
-from services.redis_svc.replies import Command, ServerError, bulk, pack, prefix
-from services.runtime.errors import StudioError
+from services.redis_svc.replies import Command, Reply, ServerError, bulk, pack, prefix
+from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1 import errors_pb2 as e
 
 _TYPE = prefix(2, (b"TYPE",))
@@ -40,6 +41,8 @@ class Setting:
     """NX."""
     if_exists: bool = False
     """XX."""
+    expected: bytes | None = None
+    """What the key must still hold; None for anything or nothing."""
 
 
 async def get(client: RedisClient, key: bytes, *, offset: int = 0, limit: int = 0) -> Value:
@@ -81,8 +84,8 @@ async def set_value(client: RedisClient, key: bytes, value: bytes, setting: Sett
     """Sets a string value. Sent once: never repeated where it may have been executed.
 
     Raises:
-        StudioError: CONFLICT when the key exists and must not; KEY_NOT_FOUND when it doesn't and must;
-            PAYLOAD_TOO_LARGE; DB_READ_ONLY; …
+        StudioError: CONFLICT when the key exists and must not, or holds something else than expected; KEY_NOT_FOUND
+            when it doesn't exist and must; PAYLOAD_TOO_LARGE; DB_READ_ONLY; …
     """
     most = client.limits.max_value_bytes
     if len(value) > most:
@@ -99,10 +102,28 @@ async def set_value(client: RedisClient, key: bytes, value: bytes, setting: Sett
         command += (b"NX",)
     if setting.if_exists:
         command += (b"XX",)
-    (reply,) = await client.link_for(key).request(pack((command,)), 1, repeatable=False)
+    reply: Reply
+    if setting.expected is None:
+        (reply,) = await client.link_for(key).request(pack((command,)), 1, repeatable=False)
+    else:
+        reply = await _set_if(client, key, command, setting)
     if isinstance(reply, ServerError):
         raise to_studio_error(reply, command="SET")
     if reply is None:
         if setting.if_exists:
             raise key_not_found()
         raise StudioError(e.ERROR_REASON_CONFLICT, "The key exists already.")
+
+
+async def _set_if(client: RedisClient, key: bytes, command: Command, setting: Setting) -> Reply:
+    if setting.if_not_exists:
+        raise invalid_argument("expected", "a key that must not exist holds nothing")
+    check = Check((b"GET", key), setting.expected or b"")
+    try:
+        (reply,) = await compare_and_run(client.link_for(key), key, [check], [command])
+    except StudioError as error:
+        if error.reason == e.ERROR_REASON_WRONG_TYPE:
+            # It held a string when the caller read it.
+            raise changed() from None
+        raise
+    return reply

@@ -8,18 +8,17 @@ from typing import Protocol
 from services.runtime.errors import invalid_argument
 from studio.redis.v1.common_pb2 import Blob
 
-_LONGEST_TAIL = 3
-"""Bytes of a UTF-8 character that a cut can leave behind: https://www.rfc-editor.org/rfc/rfc3629, section 3."""
-
 
 class NamesKey(Protocol):
     """A request with a key in one of its two forms."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """As text."""
 
     @property
-    def key_base64(self) -> bytes: ...
+    def key_base64(self) -> bytes:
+        """As bytes."""
 
 
 def key_of(request: NamesKey) -> bytes:
@@ -62,7 +61,7 @@ def to_blob(content: bytes, full_length: int | None = None) -> Blob:
     try:
         return Blob(value=content.decode(), full_length=length)
     except UnicodeDecodeError as error:
-        if is_cut and error.reason == "unexpected end of data" and error.start >= len(content) - _LONGEST_TAIL:
+        if is_cut and error.reason == "unexpected end of data" and error.start:
             return Blob(value=content[: error.start].decode(), full_length=length)
         return Blob(value_base64=content, full_length=length)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from services.redis_svc.atomic import Check, compare_and_run
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import key_not_found, raise_for, to_studio_error, wrong_type
 from services.redis_svc.replies import Command, Reply, ServerError, pack
@@ -53,6 +54,22 @@ async def raise_typed(
         if type_ not in {b"none", expected.encode()}:  # another one by now: the first reply says enough
             check_type(type_, expected)
     raise_first(commands, replies)
+
+
+async def compare(
+    client: RedisClient, key: bytes, expected: str, checks: Sequence[Check], commands: Sequence[Command]
+) -> list[Reply]:
+    """Runs commands if checks hold, as `atomic.compare_and_run` does; says which type the key has.
+
+    Returns:
+        The replies, errors among them.
+    """
+    try:
+        return await compare_and_run(client.link_for(key), key, checks, commands)
+    except StudioError as error:
+        if error.reason == e.ERROR_REASON_WRONG_TYPE:
+            check_type(await client.link_for(key).execute(b"TYPE", key), expected)
+        raise
 
 
 def check_type(reply: Reply, expected: str) -> None:

@@ -9,14 +9,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.redis_svc.atomic import MAX_WORDS, Check, Match, compare_and_run
+from services.redis_svc.atomic import MAX_WORDS, Check, Match
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import element_not_found, key_not_found
+from services.redis_svc.key_details import UNKNOWN
 from services.redis_svc.replies import Command
-from services.redis_svc.types.ask import of_type, raise_typed, read, write
+from services.redis_svc.types.ask import compare, of_type, raise_typed, read, write
+from services.redis_svc.types.change import change
 from services.redis_svc.types.hash_page import NO_TTL, TYPE, Field
-from services.runtime.errors import StudioError, invalid_argument
-from studio.options.v1 import errors_pb2 as e
+from services.redis_svc.types.part import part
+from services.runtime.errors import invalid_argument
 
 _AT_A_TIME = MAX_WORDS // 2 - 1
 """Fields of one HSET inside a script."""
@@ -40,35 +42,38 @@ class NewField:
     """It must not exist."""
 
 
-async def get_field(client: RedisClient, key: bytes, name: bytes) -> Field:
-    """One field, whole.
+async def get_field(
+    client: RedisClient, key: bytes, name: bytes, *, offset: int = 0, limit: int = 0
+) -> Field:
+    """One field, or a range of its value.
+
+    Args:
+        client: the database.
+        key: the key.
+        name: of the field.
+        offset: first byte.
+        limit: most bytes; 0 for the default.
 
     Raises:
         StudioError: KEY_NOT_FOUND; ELEMENT_NOT_FOUND; WRONG_TYPE; PAYLOAD_TOO_LARGE.
     """
     (reply,) = await read(client, key, TYPE, (b"HSTRLEN", key, name))
-    length, most = of_type(reply, int), client.limits.max_value_bytes
-    if length > most:
-        raise StudioError(
-            e.ERROR_REASON_PAYLOAD_TOO_LARGE,
-            f"The field's value has {length} bytes; {most} are the most that one call returns.",
-        )
-    (content,) = await read(client, key, TYPE, (b"HGET", key, name))
+    length = of_type(reply, int)
+    limit = limit or client.limits.default_range_bytes
+    content = await part(client, key, (b"HGET", key, name), length, offset=offset, limit=limit)
     if content is None:
         raise element_not_found("field")
-    value = of_type(content, bytes)
-    command: Command = (b"HPTTL", key, b"FIELDS", 1, name)
-    reply = await client.link_for(key).execute(*command)
+    found = await client.link_for(key).execute(b"HPTTL", key, b"FIELDS", 1, name)
     # A server without it, or a user who may not ask, is no reason to withhold the value.
-    ttl = reply[0] if isinstance(reply, list) and reply else NO_TTL
-    return Field(name, value, len(value), ttl if isinstance(ttl, int) else NO_TTL)
+    ttl = found[0] if isinstance(found, list) and found else NO_TTL
+    return Field(name, content, length, ttl if isinstance(ttl, int) else NO_TTL)
 
 
 async def set_fields(client: RedisClient, key: bytes, fields: Sequence[NewField]) -> tuple[int, int]:
     """Sets fields, all or none (https://redis.io/docs/latest/commands/hset/).
 
     Returns:
-        How many are new, and how many the hash has now.
+        How many are new, and how many the hash has now; -1 where the user may not ask.
 
     Raises:
         StudioError: CONFLICT when a field is not as expected; NOT_SUPPORTED where fields can't expire; WRONG_TYPE; …
@@ -79,17 +84,18 @@ async def set_fields(client: RedisClient, key: bytes, fields: Sequence[NewField]
     expiry = next((field.ttl_ms for field in fields if field.ttl_ms is not None), None)
     if not checks and expiry is None:
         pairs = [word for field in fields for word in (field.name, field.content)]
-        added, length = await write(client, key, TYPE, (b"HSET", key, *pairs), (b"HLEN", key))
-        return of_type(added, int), of_type(length, int)
+        (reply,), length = await change(client, key, TYPE, [(b"HSET", key, *pairs)], (b"HLEN", key))
+        return of_type(reply, int), length
     if expiry is not None:
         await _check_expiry(client, key, expiry)
     commands = _writes(key, fields)
-    replies = await compare_and_run(client.link_for(key), key, checks, commands)
-    await raise_typed(client, key, TYPE, commands, replies)
+    replies = await compare(client, key, TYPE, checks, commands)
+    await raise_typed(client, key, TYPE, commands[:-1], replies[:-1])
     added = sum(
         of_type(reply, int) for command, reply in zip(commands, replies, strict=True) if command[0] == b"HSET"
     )
-    return added, of_type(replies[-1], int)
+    counted = replies[-1]
+    return added, counted if isinstance(counted, int) else UNKNOWN
 
 
 async def delete_fields(client: RedisClient, key: bytes, names: Sequence[bytes]) -> int:

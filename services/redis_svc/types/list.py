@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.redis_svc.atomic import Check, compare_and_run
+from services.redis_svc.atomic import Check
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import element_not_found, key_not_found, not_supported
-from services.redis_svc.replies import Command, ServerError
-from services.redis_svc.types.ask import check_type, of_type, raise_first, raise_typed, write
+from services.redis_svc.key_details import UNKNOWN
+from services.redis_svc.replies import Command, Reply, ServerError
+from services.redis_svc.types.ask import check_type, compare, of_type, raise_first, raise_typed, write
+from services.redis_svc.types.change import change
 from services.redis_svc.types.list_page import TYPE, whole_items
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
@@ -51,7 +53,7 @@ async def set_item(
         expected: what it must still be; None for anything.
 
     Returns:
-        Items of the list.
+        Items of the list; -1 where the user may not ask.
 
     Raises:
         StudioError: KEY_NOT_FOUND; ELEMENT_NOT_FOUND beyond either end; CONFLICT when the item is another by now, or
@@ -63,14 +65,14 @@ async def set_item(
         replies = await link.execute_many(commands, repeatable=False)
     else:
         checks = [Check((b"LINDEX", key, index), expected)]
-        replies = await compare_and_run(link, key, checks, commands)
+        replies = await compare(client, key, TYPE, checks, commands)
     done = replies[0]
     if isinstance(done, ServerError) and "no such key" in done.text:
         raise key_not_found()
     if isinstance(done, ServerError) and "index out of range" in done.text:
         raise element_not_found("item")
-    await raise_typed(client, key, TYPE, commands, replies)
-    return of_type(replies[1], int)
+    await raise_typed(client, key, TYPE, commands[:1], replies[:1])
+    return _count(replies[1])
 
 
 async def insert(client: RedisClient, key: bytes, pivot: bytes, content: bytes, *, before: bool) -> int:
@@ -112,17 +114,18 @@ async def trim(client: RedisClient, key: bytes, start: int, stop: int) -> int:
     """Keeps a range of items; the list goes where it is empty (https://redis.io/docs/latest/commands/ltrim/).
 
     Returns:
-        Items of the list now.
+        Items of the list now; -1 where the user may not ask.
 
     Raises:
         StudioError: KEY_NOT_FOUND; WRONG_TYPE.
     """
-    exists, _, length = await write(
-        client, key, TYPE, (b"EXISTS", key), (b"LTRIM", key, start, stop), (b"LLEN", key)
+    exists: Command = (b"EXISTS", key)
+    (existed, _), length = await change(
+        client, key, TYPE, [exists, (b"LTRIM", key, start, stop)], (b"LLEN", key)
     )
-    if not exists:
+    if not existed:
         raise key_not_found()
-    return of_type(length, int)
+    return length
 
 
 async def move(client: RedisClient, key: bytes, target: bytes, *, from_left: bool, to_left: bool) -> bytes:
@@ -192,7 +195,12 @@ async def pop(client: RedisClient, key: bytes, *, left: bool, count: int = 0) ->
         commands = [*[(name, key)] * len(seen), (b"LLEN", key)]
         *singles, rest = await link.execute_many(commands, repeatable=False)
         replies = [[each for each in singles if each is not None], rest]
-    await raise_typed(client, key, TYPE, commands, replies)
-    if replies[0] is None:  # gone since
+    await raise_typed(client, key, TYPE, commands[:1], replies[:1])
+    if not replies[0]:  # gone since
         raise key_not_found()
-    return [of_type(item, bytes) for item in of_type(replies[0], list)], of_type(replies[1], int)
+    return [of_type(item, bytes) for item in of_type(replies[0], list)], _count(replies[1])
+
+
+def _count(reply: Reply) -> int:
+    """LLEN behind an edit: a user who may edit and not count has edited."""
+    return reply if isinstance(reply, int) else UNKNOWN
