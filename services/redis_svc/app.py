@@ -31,7 +31,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         name=TYPE,
         create=create,
         close=RedisClient.aclose,
-        max_clients=settings.redis_max_connections or settings.max_clients,
+        max_clients=settings.redis_max_connections,
         idle_timeout_s=settings.client_idle_timeout_s,
     )
     resolver = Resolver(

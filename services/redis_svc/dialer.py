@@ -35,6 +35,12 @@ class Stage(StrEnum):
     DNS = "dns"
     TCP = "tcp"
     TLS = "tls"
+    SENTINEL = "sentinel"
+    """Asking the Sentinels for the master."""
+    MASTER = "master"
+    """Reaching the master that the Sentinels name."""
+    CLUSTER = "cluster"
+    """Asking a Cluster for its nodes, and reaching each."""
     AUTHENTICATION = "authentication"
     PERMISSION = "permission"
     PROTOCOL = "protocol"
@@ -108,9 +114,13 @@ class Dialer:
         if options.tls is not None:
             self.stage = Stage.TLS
         try:
-            _, connection = await loop.create_connection(
-                self._new_connection, sock=sock, ssl=self._context, server_hostname=name
-            )
+            async with asyncio.timeout(self._limits.tls_timeout_s if name is not None else None):
+                _, connection = await loop.create_connection(
+                    self._new_connection, sock=sock, ssl=self._context, server_hostname=name
+                )
+        except TimeoutError:
+            sock.close()
+            raise self._timeout(self._limits.tls_timeout_s) from None
         except (ssl.SSLError, OSError) as error:
             sock.close()
             raise tls.explain(error, options.where) from None
@@ -202,12 +212,12 @@ class Dialer:
             metadata=metadata,
         )
 
-    def _timeout(self) -> StudioError:
-        where, seconds = self.options.where, self._limits.connect_timeout_s
+    def _timeout(self, seconds: float = 0.0) -> StudioError:
+        where, seconds = self.options.where, seconds or self._limits.connect_timeout_s
         hints = {
             Stage.DNS: "The name server did not answer.",
             Stage.TCP: "A firewall may drop the packets, or the address is wrong.",
-            Stage.TLS: "The server may not speak TLS: try redis://.",
+            Stage.TLS: "The server may not speak TLS: use redis:// instead of rediss:// then.",
         }
         return StudioError(
             e.ERROR_REASON_DB_TIMEOUT,

@@ -13,6 +13,8 @@ class Limits:
 
     connect_timeout_s: float = 10.0
     """Seconds to resolve, connect, shake hands and log in, every address and try together."""
+    tls_timeout_s: float = 3.0
+    """Seconds of the TLS handshake: a server in clear waits for the rest of a line that never comes."""
     command_timeout_s: float = 5.0
     """Seconds from writing a request to its last reply."""
     tries: int = 3
@@ -21,6 +23,18 @@ class Limits:
     """Wait before the second try; doubles with each further one, and is spread at random."""
     backoff_cap_s: float = 2.0
     """Longest wait between tries, and longest time for which a failed connect is answered without a new one."""
+    ask_timeout_s: float = 1.0
+    """Seconds that a Sentinel, or a node of a Cluster, has to say where the servers are, before the next is asked."""
+    max_redirects: int = 8
+    """Times that one command follows MOVED, ASK, TRYAGAIN and CLUSTERDOWN."""
+    max_nodes: int = 1000
+    """Nodes of a Cluster that are connected to: as many as Redis recommends at most."""
+    refresh_interval_s: float = 0.25
+    """Shortest time between two lookups of a Cluster's slots."""
+    max_listings: int = 4
+    """Listings of keys at a time on one database: each may have one step under way at the server."""
+    max_waiting_listings: int = 16
+    """Listings that may wait for those; one more is refused."""
     max_inflight_commands: int = 50_000
     """Commands of all callers that wait for a reply on one connection."""
     max_inflight_bytes: int = 64 * MIB

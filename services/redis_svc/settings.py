@@ -22,8 +22,8 @@ class Settings(EngineSettings, CryptoSettings):
     """Where the service listens for gRPC."""
     http_address: str = "[::]:9052"
     """Where `/healthz` and `/metrics` are served."""
-    redis_max_connections: int | None = Field(default=None, ge=1)
-    """Registered Redis databases with an open client at a time; MAX_CLIENTS where it is not set."""
+    redis_max_connections: int = Field(default=10, ge=1)
+    """Registered Redis databases with an open client at a time; the one unused for the longest makes room."""
     redis_connect_timeout_s: float = Field(default=DEFAULTS.connect_timeout_s, gt=0, le=60)
     """Seconds to connect and log in."""
     redis_command_timeout_s: float = Field(default=DEFAULTS.command_timeout_s, gt=0, le=60)

@@ -1,17 +1,20 @@
-"""Connection strings of Redis: `redis://`, `rediss://` and `unix://` URLs to typed options.
+"""Connection strings of Redis: `redis://`, `rediss://` and `unix://` URLs, Sentinel's and Cluster's, to typed options.
 
 The forms are those of the registrations at IANA (https://www.iana.org/assignments/uri-schemes/prov/redis) and of
-redis-py: `redis[s]://[[user]:password@]host[:port][/db][?option=value]`. Connecting is `dialer`'s.
+redis-py: `redis[s]://[[user]:password@]host[:port][/db][?option=value]`. Those of topologies have no standard:
+`redis[s]+sentinel://[…@]host[:port],…/master[/db]`, `redis[s]+cluster://[…@]host[:port],…`. Connecting is `dialer`'s.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
+from services.redis_svc.topology import SENTINEL_PORT, Seed, Topology, nat_map
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
@@ -24,7 +27,11 @@ ENCODE_HINT = (
     "% as %25 and ? as %3F."
 )
 _SCHEMES = {"redis": False, "valkey": False, "rediss": True, "valkeys": True}
-_SENTINEL = re.compile(r"^(redis|valkey)s?[+-](sentinel|cluster)$")
+_TOPOLOGY = re.compile(r"^(redis|valkey)(s?)[+-](sentinel|cluster)$")
+_MASTER_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""What Sentinel takes as a name: `sentinel.c` of Redis and Valkey."""
+MAX_SEEDS = 32
+"""Servers that a connection string may name."""
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNENCODED = re.compile(r"[\x00-\x20\x7f]")
 _HOST = re.compile(r"^[A-Za-z0-9._~-]+$")
@@ -94,6 +101,20 @@ class RedisOptions:
     """Number that SELECT takes."""
     tls: TlsOptions | None = None
     """None for a connection in clear."""
+    topology: Topology = Topology.STANDALONE
+    """What the host is: the server itself, or one to ask for the servers."""
+    seeds: tuple[Seed, ...] = ()
+    """Hosts and ports of the Sentinels, or of some nodes of the Cluster; `host` and `port` are the first."""
+    master_name: str = ""
+    """What the Sentinels call the master."""
+    sentinel_username: bytes = b""
+    """ACL user on the Sentinels."""
+    sentinel_password: bytes | None = field(default=None, repr=False)
+    """On the Sentinels; None where they ask for none."""
+    nat_map: Mapping[str, Seed] = field(default_factory=dict)
+    """Where to reach what announces itself as `host:port` or `host`; see `topology.Announced`."""
+    use_seed_host: bool = False
+    """Whether announced ports are reached at the host that was asked, whatever host they are announced with."""
 
     @property
     def where(self) -> str:
@@ -113,17 +134,7 @@ def parse(text: str, config: Mapping[str, object] | None = None) -> RedisOptions
     Raises:
         StudioError: INVALID_CONNECTION_STRING with what is wrong, never with a part of the text that may be secret.
     """
-    scheme, found, rest = text.strip().partition("://")
-    scheme = scheme.lower()
-    if not found:
-        _refuse("The connection string is not a URL.", f"Write it as {FORM}.")
-    if match := _SENTINEL.match(scheme):
-        _refuse_topology(match[2])
-    if scheme != "unix" and scheme not in _SCHEMES:
-        shown = scheme if re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme) else "that"
-        _refuse(f"A Redis connection string does not begin with {shown}://.", f"Write it as {FORM}.")
-    if _UNENCODED.search(rest):
-        _refuse("The connection string holds a space or a control character.", "Encode a space as %20.")
+    scheme, topology, secure, rest = _scheme(text.strip())
     rest, _, fragment = rest.partition("#")
     if fragment:
         _refuse("The connection string holds a # that is not encoded.", ENCODE_HINT)
@@ -138,17 +149,89 @@ def parse(text: str, config: Mapping[str, object] | None = None) -> RedisOptions
         _refuse("The connection string holds a / before its @ that is not encoded.", ENCODE_HINT)
     # The last @ ends the user's part: an @ in a password is unambiguous even where it is not encoded.
     userinfo, _, address = authority.rpartition("@")
-    if "," in address:
-        _refuse_topology("cluster")
     username, password = _credentials(userinfo)
-    host, port = _address(address)
-    return RedisOptions(
-        host=host,
-        port=port,
+    options = RedisOptions(
+        host="",
+        port=0,
         username=username,
         password=password,
-        database=_database(path, query),
-        tls=_tls(query, config or {}) if _SCHEMES[scheme] else None,
+        tls=_tls(query, config or {}) if secure else None,
+        topology=topology,
+    )
+    if topology is Topology.STANDALONE:
+        if "," in address:
+            _refuse(
+                "The connection string names several hosts.",
+                "Write redis+sentinel://host1,host2/master/0 for Sentinels, redis+cluster://host1,host2 for a Cluster.",
+            )
+        host, port = _address(address)
+        return dataclasses.replace(options, host=host, port=port, database=_database(path, query))
+    return _with_servers(options, address, path, query, config or {})
+
+
+def _scheme(text: str) -> tuple[str, Topology, bool, str]:
+    """The scheme, what it says, and the rest behind it."""
+    scheme, found, rest = text.partition("://")
+    scheme = scheme.lower()
+    if not found:
+        _refuse("The connection string is not a URL.", f"Write it as {FORM}.")
+    topology, secure = Topology.STANDALONE, _SCHEMES.get(scheme, False)
+    if match := _TOPOLOGY.match(scheme):
+        topology, secure = Topology(match[3]), bool(match[2])
+    elif scheme != "unix" and scheme not in _SCHEMES:
+        shown = scheme if re.fullmatch(r"[a-z][a-z0-9+.-]{0,30}", scheme) else "that"
+        _refuse(f"A Redis connection string does not begin with {shown}://.", f"Write it as {FORM}.")
+    if _UNENCODED.search(rest):
+        _refuse("The connection string holds a space or a control character.", "Encode a space as %20.")
+    return scheme, topology, secure, rest
+
+
+def is_read_only(config: Mapping[str, object]) -> bool:
+    """Whether a database is registered as read-only. What is neither false nor absent counts as true."""
+    value = config.get("read_only")
+    return value.strip().lower() not in {"", *_FALSE} if isinstance(value, str) else bool(value)
+
+
+def _with_servers(
+    options: RedisOptions, address: str, path: str, query: dict[str, str], config: Mapping[str, object]
+) -> RedisOptions:
+    """The options of a topology."""
+    sentinel = options.topology is Topology.SENTINEL
+    seeds = tuple(_address(each, SENTINEL_PORT if sentinel else DEFAULT_PORT) for each in address.split(","))
+    if len(seeds) > MAX_SEEDS:
+        _refuse(f"The connection string names more than {MAX_SEEDS} servers.", "A few of them are enough.")
+    master, database = "", _database("" if sentinel else path, query)
+    if sentinel:
+        name, _, number = path.strip("/").partition("/")
+        master = _decode(name, "name of the master").decode("utf-8", "replace")
+        if not _MASTER_NAME.fullmatch(master):
+            _refuse(
+                "The connection string does not name the Sentinels' master.",
+                "Write it behind the hosts: redis+sentinel://host1:26379,host2:26379/mymaster/0.",
+            )
+        database = _database(number, query)
+    elif database:
+        _refuse("A Redis Cluster has database 0 only.", "Leave the number out.")
+    password = query.get("sentinel_password")
+    seed_host = query.get("use_seed_host", str(config.get("use_seed_host") or "false")).lower()
+    try:
+        mapped = nat_map(query.get("nat_map") or config.get("nat_map") or {})
+    except ValueError as error:
+        _refuse(
+            f"The nat_map can't be used: {error}.",
+            "Write it as announced:6379=reachable:7000, joined by commas.",
+        )
+    return dataclasses.replace(
+        options,
+        host=seeds[0][0],
+        port=seeds[0][1],
+        database=database,
+        seeds=seeds,
+        master_name=master,
+        sentinel_username=query.get("sentinel_username", "").encode(),
+        sentinel_password=None if password is None else password.encode(),
+        nat_map=mapped,
+        use_seed_host=seed_host in _TRUE,
     )
 
 
@@ -174,7 +257,7 @@ def _credentials(userinfo: str) -> tuple[bytes, bytes | None]:
     return username, password if password or username else None
 
 
-def _address(address: str) -> tuple[str, int]:
+def _address(address: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:
     if address.startswith("["):
         host, bracket, tail = address[1:].partition("]")
         if not bracket or not re.fullmatch(r"[0-9A-Fa-f:.]+(%25[A-Za-z0-9._~-]+)?", host):
@@ -194,7 +277,7 @@ def _address(address: str) -> tuple[str, int]:
     if not address.startswith("[") and not _HOST.match(host):
         _refuse("The host holds a character that no host name has.", ENCODE_HINT)
     if not port_text:
-        return host, DEFAULT_PORT
+        return host, default_port
     # The text may be part of a password that holds an unencoded character: it is not repeated.
     if not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text[:9]) <= MAX_PORT:
         _refuse(f"The port is no number from 1 to {MAX_PORT}.", ENCODE_HINT)
@@ -216,9 +299,12 @@ def _query(text: str) -> dict[str, str]:
         name, _, value = pair.partition("=")
         name = name.lower()
         if name in {"sentinel", "sentinel_master", "master", "mastername", "service_name"}:
-            _refuse_topology("sentinel")
+            _refuse(
+                f"The master of Sentinels is not given as the option {name}.",
+                "Write redis+sentinel://host1:26379,host2:26379/mymaster/0.",
+            )
         if name == "cluster" and value.lower() in _TRUE:
-            _refuse_topology("cluster")
+            _refuse("A Redis Cluster is not given by an option.", "Write redis+cluster://host1,host2.")
         if name in _FILES:
             hint = "Give the PEM text itself, percent-encoded, as ssl_ca_data, ssl_cert_data or ssl_key_data."
             _refuse(f"The option {name} names a file, which would be one of this service's host.", hint)
@@ -242,6 +328,10 @@ _OPTIONS = frozenset(
         "ssl_cert_data",
         "ssl_key_data",
         "ssl_server_name",
+        "sentinel_username",
+        "sentinel_password",
+        "nat_map",
+        "use_seed_host",
     }
 )
 
@@ -270,14 +360,6 @@ def _decode(text: str, what: str) -> bytes:
     if _BAD_PERCENT.search(text):
         _refuse(f"The {what} holds a % that is not followed by two hexadecimal digits.", ENCODE_HINT)
     return unquote_to_bytes(text)
-
-
-def _refuse_topology(kind: str) -> NoReturn:
-    name = {"sentinel": "Sentinel", "cluster": "Cluster"}[kind]
-    _refuse(
-        f"Redis {name} connections are not supported yet.",
-        "Register one server of it, with a redis:// or rediss:// URL.",
-    )
 
 
 def _refuse(message: str, hint: str) -> NoReturn:

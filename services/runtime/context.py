@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from studio.options.v1.access_pb2 import ROLE_INTERNAL, Role
+
+if TYPE_CHECKING:
+    from services.runtime.contract import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 stream_begun: ContextVar[bool] = ContextVar("stream_begun", default=False)
 """Whether the call has written the first message of its stream."""
+method: ContextVar[Method | None] = ContextVar("method", default=None)
+"""The rpc that is called, as the contract has it."""
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """Time of the event loop at which the caller stops waiting."""
 
@@ -48,4 +54,5 @@ def shared() -> Context:
     context = copy_context()
     context.run(deadline.set, None)
     context.run(caller.set, None)
+    context.run(method.set, None)
     return context

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.redis_svc.url import RedisOptions, TlsOptions, parse
+from services.redis_svc.topology import Announced, Topology
+from services.redis_svc.url import RedisOptions, TlsOptions, is_read_only, parse
 from services.runtime.errors import StudioError
 
 SECRET = "hunter2secret"
@@ -92,13 +93,17 @@ def test_an_encoded_user_and_password_come_back_whatever_they_hold(user: str, pa
         ("rediss://cache?ssl_ca_certs=/etc/ssl/ca.pem", "names a file"),
         ("rediss://cache?ssl_keyfile=/etc/shadow", "names a file"),
         ("unix://run/redis.sock", "absolute path"),
-        ("redis+sentinel://a:26379,b:26379/main", "Sentinel connections are not supported yet"),
-        ("redis-sentinel://a:26379?master=main", "Sentinel connections are not supported yet"),
-        ("redis://a:26379?sentinel_master=main", "Sentinel connections are not supported yet"),
-        ("redis+cluster://a:7000", "Cluster connections are not supported yet"),
-        ("rediss-cluster://a:7000", "Cluster connections are not supported yet"),
-        ("redis://a:7000,b:7000", "Cluster connections are not supported yet"),
-        ("redis://a:7000?cluster=true", "Cluster connections are not supported yet"),
+        ("redis+sentinel://a:26379,b:26379", "does not name the Sentinels' master"),
+        ("redis+sentinel://a/no%20name", "does not name the Sentinels' master"),
+        ("redis+sentinel://a/main/first", "no number"),
+        ("redis+sentinel://a,/main", "has no host"),
+        ("redis://a:26379?sentinel_master=main", "master of Sentinels is not given as the option"),
+        ("redis+cluster://a:7000/3", "Cluster has database 0 only"),
+        ("redis+cluster://a:7000?nat_map=x", "nat_map can't be used"),
+        ("redis+cluster://a:7000?nat_map=x=y:port", "nat_map can't be used"),
+        ("redis+cluster://" + ",".join(f"h{n}" for n in range(33)), "more than 32 servers"),
+        ("redis://a:7000,b:7000", "several hosts"),
+        ("redis://a:7000?cluster=true", "Cluster is not given by an option"),
     ],
 )
 def test_a_url_that_can_not_be_used_is_refused_with_the_reason(text: str, says: str) -> None:
@@ -138,3 +143,69 @@ def test_an_authority_comes_from_the_url_or_from_the_settings_that_are_not_secre
 
 def test_a_password_or_a_private_key_is_not_printed() -> None:
     assert SECRET not in repr(parse(f"rediss://:{SECRET}@cache?ssl_cert_data=C&ssl_key_data={SECRET}"))
+
+
+def test_sentinels_their_master_and_their_own_login() -> None:
+    options = parse(
+        "rediss+sentinel://app:p%40ss@one,two:7001,[::1]/my.master/3?sentinel_username=s&sentinel_password=%23"
+    )
+
+    assert options.topology is Topology.SENTINEL
+    assert options.seeds == (("one", 26379), ("two", 7001), ("::1", 26379))
+    assert (options.master_name, options.database) == ("my.master", 3)
+    assert (options.username, options.password) == (b"app", b"p@ss")
+    assert (options.sentinel_username, options.sentinel_password) == (b"s", b"#")
+    assert options.tls is not None
+    assert "#" not in repr(options)
+
+
+@pytest.mark.parametrize("scheme", ["redis+cluster", "redis-cluster", "valkey+cluster"])
+def test_a_cluster_by_some_of_its_nodes(scheme: str) -> None:
+    options = parse(f"{scheme}://:secret@one:7000,two/")
+
+    assert options.topology is Topology.CLUSTER
+    assert options.seeds == (("one", 7000), ("two", 6379))
+    assert options.tls is None
+
+
+@pytest.mark.parametrize(
+    ("query", "config"),
+    [
+        ("?nat_map=10.0.0.1:6379=out:7001,10.0.0.2=out", {}),
+        ("", {"nat_map": {"10.0.0.1:6379": "out:7001", "10.0.0.2": "out"}}),
+    ],
+)
+def test_where_to_reach_what_announces_itself_elsewhere(query: str, config: dict[str, object]) -> None:
+    options = parse(f"redis+cluster://seed{query}", config)
+    announced = Announced(options.nat_map, options.use_seed_host)
+
+    assert announced.reach("10.0.0.1", 6379, "seed") == ("out", 7001)
+    assert announced.reach("10.0.0.2", 6380, "seed") == ("out", 6380)
+    assert announced.reach("10.0.0.3", 6379, "seed") == ("10.0.0.3", 6379)
+    assert announced.reach("?", 6379, "seed") == ("seed", 6379)
+    assert announced.reach("", 6379, "seed") == ("seed", 6379)
+
+
+@pytest.mark.parametrize(("query", "config"), [("?use_seed_host=true", {}), ("", {"use_seed_host": True})])
+def test_the_hosts_own_name_for_all_nodes(query: str, config: dict[str, object]) -> None:
+    options = parse(f"redis+cluster://seed{query}", config)
+
+    assert Announced(options.nat_map, options.use_seed_host).reach("10.0.0.3", 7003, "seed") == ("seed", 7003)
+
+
+@pytest.mark.parametrize(
+    ("value", "read_only"),
+    [
+        (True, True),
+        ("true", True),
+        (1, True),
+        ("yes", True),
+        (False, False),
+        (None, False),
+        ("false", False),
+        ("", False),
+    ],
+)
+def test_what_marks_a_database_as_read_only(value: object, read_only: bool) -> None:  # noqa: FBT001  a column of the table
+    assert is_read_only({"read_only": value}) is read_only
+    assert is_read_only({}) is False

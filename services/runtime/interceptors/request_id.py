@@ -1,4 +1,4 @@
-"""Gives the call its id and its deadline, as context variables that everything inside can read."""
+"""Gives the call its id, its rpc and its deadline, as context variables that everything inside can read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ class RequestId:
     name = "request_id"
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
-        """The handler, with `context.request_id` and `context.deadline` set."""
+        """The handler, with `context.request_id`, `context.method` and `context.deadline` set."""
 
         async def identified(request: Message, context: Context) -> Message | None:
             call.request_id.set(_request_id(context))
+            call.method.set(method)
             # None without a deadline, whatever the stubs say.
             remaining_s = cast("float | None", context.time_remaining())
             if remaining_s is None and method.server_streaming:
