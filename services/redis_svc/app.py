@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from services.redis_svc.client import RedisClient
 from services.redis_svc.handlers.databases import Databases
 from services.redis_svc.handlers.engine import EngineHandler
-from services.redis_svc.handlers.redis import RedisHandler
+from services.redis_svc.handlers.servicers import servicers
 from services.redis_svc.settings import TYPE, Settings
 from services.redis_svc.url import parse
 from services.runtime.pool import ClientPool
 from services.runtime.resolver import Connection, Resolver
 from services.runtime.server import Runtime, Servicer
-from studio.redis.v1.redis_service_pb2_grpc import add_RedisServiceServicer_to_server
 from studio.registry.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
 
 
@@ -45,11 +44,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("pool.idle", pool.run)
     try:
         yield (
-            Servicer(
-                "studio.redis.v1.RedisService",
-                add_RedisServiceServicer_to_server,
-                RedisHandler(Databases(resolver, pool)),
-            ),
+            *servicers(Databases(resolver, pool)),
             Servicer(
                 "studio.registry.v1.EngineService",
                 add_EngineServiceServicer_to_server,

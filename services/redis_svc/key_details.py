@@ -65,6 +65,16 @@ class Keys:
     lengths: list[int]
     """Bytes or entries; -1 where the server does not say or the type has no length command."""
 
+    def where(self, keep: Sequence[bool]) -> Keys:
+        """Some of the keys."""
+        return Keys(
+            names=list(itertools.compress(self.names, keep)),
+            types=list(itertools.compress(self.types, keep)),
+            ttls=list(itertools.compress(self.ttls, keep)),
+            memory=list(itertools.compress(self.memory, keep)),
+            lengths=list(itertools.compress(self.lengths, keep)),
+        )
+
 
 class Lookup:
     """Asks about keys, and reads the answers.
@@ -73,9 +83,11 @@ class Lookup:
         wanted: what to ask.
         type_: the type of every key, where it is known: SCAN has filtered by it.
         limits: how much MEMORY USAGE samples.
+        needs_memory: a user who may not ask for it is told so, where it is not only shown but decides.
     """
 
-    def __init__(self, wanted: Wanted, type_: str, limits: Limits) -> None:
+    def __init__(self, wanted: Wanted, type_: str, limits: Limits, *, needs_memory: bool = False) -> None:
+        self._needs_memory = needs_memory
         self._wanted = wanted
         self._type = type_
         columns: dict[str, tuple[bytes, bytes]] = {}  # what stands before the key and behind it
@@ -118,12 +130,14 @@ class Lookup:
         types = _types(found["type"], gone) if "type" in found else [self._type] * len(names)
         ttls = _ttls(found["ttl"], gone) if "ttl" in found else []
         memory = _memory(found["memory"], gone) if "memory" in found else []
+        if self._needs_memory:
+            for reply in found["memory"]:
+                if isinstance(reply, ServerError):
+                    _raise_unless_denied_key(reply, "MEMORY USAGE")
         lengths = _lengths(found["length"]) if "length" in found else []
         keys = Keys(names, types, ttls, memory, lengths)
         if gone:
-            keep = [at not in gone for at in range(len(names))]
-            for column in Keys.__slots__:
-                setattr(keys, column, list(itertools.compress(getattr(keys, column), keep)))
+            keys = keys.where([at not in gone for at in range(len(names))])
         if not self._wanted.length and not self._wanted.type:
             keys.types = []
         return keys

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from services.redis_svc.client import RedisClient
@@ -40,6 +40,41 @@ class Query:
     """Of the page before; empty or `0` for the first."""
     wanted: Wanted = field(default_factory=Wanted)
     """What to look up."""
+    min_memory: int = 0
+    """Only keys that take at least so many bytes; 0 for all."""
+    max_ttl_ms: int = 0
+    """Only keys that expire within so many milliseconds; 0 for all, -1 for those that never do."""
+
+    @property
+    def looked_up(self) -> Wanted:
+        """What is wanted, and what the filters need."""
+        wanted = self.wanted
+        return replace(
+            wanted, memory=wanted.memory or bool(self.min_memory), ttl=wanted.ttl or bool(self.max_ttl_ms)
+        )
+
+    @property
+    def filters(self) -> bool:
+        """Whether keys are left out for what is looked up about them."""
+        return bool(self.min_memory or self.max_ttl_ms)
+
+    def pick(self, keys: Keys) -> Keys:
+        """Those of the keys that the filters let through, in the columns that are wanted."""
+        if not self.filters:
+            return keys
+        keep = [True] * len(keys.names)
+        if self.min_memory:
+            keep = [size >= self.min_memory for size in keys.memory]
+        if self.max_ttl_ms > 0:
+            keep = [kept and 0 <= ttl <= self.max_ttl_ms for kept, ttl in zip(keep, keys.ttls, strict=True)]
+        elif self.max_ttl_ms:
+            keep = [kept and ttl < 0 for kept, ttl in zip(keep, keys.ttls, strict=True)]
+        keys = keys.where(keep)
+        if not self.wanted.memory:
+            keys.memory = []
+        if not self.wanted.ttl:
+            keys.ttls = []
+        return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +119,10 @@ class _Scan:
         self._budget = max(limits.scan_budget_keys, limits.scan_budget_factor * query.count)
         # Half of what the caller still waits for: the answer must be made and sent in it, too.
         self._until = asyncio.get_running_loop().time() + min(limits.scan_budget_s, time_left_s / 2)
-        self._filtered = bool(query.pattern or query.type)
+        self._filtered = bool(query.pattern or query.type or query.filters)
         self._step = 0
-        self._lookup = Lookup(query.wanted, query.type, limits)
+        self._lookup = Lookup(query.looked_up, query.type, limits, needs_memory=bool(query.min_memory))
+        self._picked = 0
 
     async def run(self, emit: Callable[[Keys], None]) -> Page:
         link, lookup = self._link, self._lookup
@@ -97,14 +133,14 @@ class _Scan:
         try:
             while scan or meta or lengths:
                 names = self._take(await scan.replies()) if scan else []
-                keys = lookup.keys(meta[0], await meta[1].replies()) if meta else None
+                keys = self._pick(lookup.keys(meta[0], await meta[1].replies())) if meta else None
                 done = lookup.with_lengths(lengths[0], await lengths[1].replies()) if lengths else None
                 scan = self._start_scan() if scan and self._goes_on() else None
                 meta = lengths = None
                 if names and (payload := lookup.request(names)):
                     meta = (names, link.start(payload, lookup.width * len(names)))
                 elif names:
-                    keys = lookup.keys(names, [])
+                    keys = self._pick(lookup.keys(names, []))
                 if keys and (asked := lookup.lengths_request(keys)):
                     lengths, keys = (keys, link.start(*asked)), None
                 if scan or meta or lengths:
@@ -123,20 +159,30 @@ class _Scan:
         scanned = self._scanned if size == UNKNOWN or self._cursor or self._query.cursor else size
         return Page(str(self._cursor) if self._cursor else "", scanned, size)
 
+    def _pick(self, keys: Keys) -> Keys:
+        keys = self._query.pick(keys)
+        self._picked += len(keys.names)
+        return keys
+
+    @property
+    def _found(self) -> int:
+        """Keys for the page, as far as known: with filters that is a step or two late."""
+        return self._picked if self._query.filters else len(self._seen)
+
     def _goes_on(self) -> bool:
         return (
             self._cursor != 0
-            and len(self._seen) < self._query.count
+            and self._found < self._query.count
             and self._scanned < self._budget
             and asyncio.get_running_loop().time() < self._until
         )
 
     def _start_scan(self) -> Started:
-        missing = max(1, self._query.count - len(self._seen))
+        missing = max(1, self._query.count - self._found)
         step = missing
         if self._filtered and self._scanned:
             # As many as should hold what is missing, judging from the share that has matched so far.
-            step = missing * self._scanned // max(1, len(self._seen))
+            step = missing * self._scanned // max(1, self._found)
         self._step = max(1, min(step, self._limits.scan_step))
         command: Command = (b"SCAN", self._cursor)
         if self._query.pattern:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from services import VERSION
 from services.redis_svc import info, keyspace, values
+from services.redis_svc.handlers.blobs import whole
 from services.redis_svc.key_details import Keys, Wanted
 from services.redis_svc.limits import DEFAULTS
 from services.runtime import context as call
@@ -52,6 +53,8 @@ class RedisHandler(RedisServiceServicer):
             count=request.count or DEFAULTS.default_page_keys,
             cursor=request.cursor,
             wanted=_wanted(request.read_mask.paths),
+            min_memory=whole("min_memory_bytes", request.min_memory_bytes),
+            max_ttl_ms=whole("max_ttl_ms", request.max_ttl_ms),
         )
         response = pb.ListKeysResponse()
         async with await self._databases.client(request.database_id) as client:
@@ -68,7 +71,7 @@ class RedisHandler(RedisServiceServicer):
         """A string value, or a range of it."""
         del context
         key = _bytes(request.key, request.key_base64)
-        offset = _whole("offset", request.offset)
+        offset = whole("offset", request.offset)
         async with await self._databases.client(request.database_id) as client:
             value = await values.get(client, key, offset=offset, limit=request.limit)
         content = value.content
@@ -91,10 +94,11 @@ class RedisHandler(RedisServiceServicer):
         del context
         value = _bytes(request.value, request.value_base64)
         setting = values.Setting(
-            ttl_ms=_whole("ttl_ms", request.ttl_ms) if request.HasField("ttl_ms") else None,
+            ttl_ms=whole("ttl_ms", request.ttl_ms) if request.HasField("ttl_ms") else None,
             keep_ttl=request.keep_ttl,
             if_not_exists=request.if_not_exists,
             if_exists=request.if_exists,
+            expected=_expected(request),
         )
         key = _bytes(request.key, request.key_base64)
         async with await self._databases.client(request.database_id) as client:
@@ -132,11 +136,10 @@ def _set_name(
         response.key = request.key
 
 
-def _whole(field: str, number: float) -> int:
-    """JSON has one kind of number; here whole ones are meant."""
-    if not number.is_integer():
-        raise invalid_argument(field, "must be a whole number")
-    return int(number)
+def _expected(request: pb.SetValueRequest) -> bytes | None:
+    if request.WhichOneof("expected") is None:
+        return None
+    return _bytes(request.expected_value, request.expected_value_base64)
 
 
 def _wanted(paths: Iterable[str]) -> Wanted:

@@ -1,0 +1,31 @@
+"""Every gRPC service about keys and values, with the handler that serves it."""
+
+from __future__ import annotations
+
+from services.redis_svc.handlers.databases import Databases
+from services.redis_svc.handlers.hash import HashHandler
+from services.redis_svc.handlers.key import KeyHandler
+from services.redis_svc.handlers.list import ListHandler
+from services.redis_svc.handlers.redis import RedisHandler
+from services.redis_svc.handlers.string import StringHandler
+from services.runtime.server import Servicer
+from studio.redis.v1.hash_service_pb2_grpc import add_HashServiceServicer_to_server
+from studio.redis.v1.key_service_pb2_grpc import add_KeyServiceServicer_to_server
+from studio.redis.v1.list_service_pb2_grpc import add_ListServiceServicer_to_server
+from studio.redis.v1.redis_service_pb2_grpc import add_RedisServiceServicer_to_server
+from studio.redis.v1.string_service_pb2_grpc import add_StringServiceServicer_to_server
+
+_SERVICES = (
+    ("RedisService", add_RedisServiceServicer_to_server, RedisHandler),
+    ("KeyService", add_KeyServiceServicer_to_server, KeyHandler),
+    ("StringService", add_StringServiceServicer_to_server, StringHandler),
+    ("HashService", add_HashServiceServicer_to_server, HashHandler),
+    ("ListService", add_ListServiceServicer_to_server, ListHandler),
+)
+
+
+def servicers(databases: Databases) -> tuple[Servicer, ...]:
+    """The services, for the server."""
+    return tuple(
+        Servicer(f"studio.redis.v1.{name}", add, handler(databases)) for name, add, handler in _SERVICES
+    )
