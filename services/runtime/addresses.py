@@ -101,8 +101,8 @@ class AddressPolicy:
             if denied or (self._allow and not any(address in network for network in self._allow)):
                 raise StudioError(
                     ERROR_REASON_DB_ADDRESS_DENIED,
-                    f"{ip} belongs to a network that connections must not lead to",
-                    hint="link-local and cloud metadata addresses are always refused; the operator sets the others",
+                    f"{ip} belongs to a network that connections must not lead to.",
+                    hint="Link-local and cloud metadata addresses are always refused; the operator sets the others.",
                     metadata={"stage": "address"},
                 )
 
@@ -122,15 +122,15 @@ class AddressPolicy:
         except TimeoutError as error:
             raise StudioError(
                 ERROR_REASON_DB_TIMEOUT,
-                f"looking up the host name {host!r} takes too long",
-                hint="check the name servers of the host where the services run",
+                f"Looking up the host name {host!r} takes too long.",
+                hint="Check the name servers of the host where the services run.",
                 metadata={"stage": "dns"},
             ) from error
         except (OSError, ValueError) as error:
             raise StudioError(
                 ERROR_REASON_DB_CONNECTION_FAILED,
-                f"the host name {host[:MAX_HOST_CHARS]!r} can't be resolved",
-                hint="check the spelling, and that this name is known where the services run",
+                f"The host name {host[:MAX_HOST_CHARS]!r} can't be resolved.",
+                hint="Check the spelling, and that this name is known where the services run.",
                 metadata={"stage": "dns"},
             ) from error
         addresses = [

@@ -211,7 +211,7 @@ class ClientPool(Generic[SpecT, ClientT]):
                 metrics.POOL_EVENTS.labels(self._name, "refused").inc()
                 raise StudioError(
                     ERROR_REASON_RESOURCE_EXHAUSTED,
-                    f"all {self._max_clients} clients of this service are in use; try again in a moment",
+                    f"All {self._max_clients} clients of this service are in use; try again in a moment.",
                 )
             self._evicted += 1
             self._retire(self._entries.pop(key), "evicted")
@@ -244,7 +244,7 @@ class ClientPool(Generic[SpecT, ClientT]):
 
 
 def _stopping() -> StudioError:
-    return StudioError(ERROR_REASON_SERVICE_UNAVAILABLE, "the service is stopping")
+    return StudioError(ERROR_REASON_SERVICE_UNAVAILABLE, "The service is stopping.")
 
 
 class Lease(Generic[SpecT, ClientT]):

@@ -128,7 +128,7 @@ class Resolver:
             if asking.overtaken:
                 asking = await self._answer(database_id)
         if asking.task.cancelled():
-            raise StudioError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "the service is stopping")
+            raise StudioError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "The service is stopping.")
         return asking.task.result()
 
     async def watch(self) -> None:
@@ -238,8 +238,8 @@ class Resolver:
             log.warning("resolver.unreadable", database_id=database_id, reason=str(error))
             raise StudioError(
                 reasons.ERROR_REASON_CONNECTION_UNREADABLE,
-                f"the stored connection of {found.name!r} does not open with this service's key",
-                hint="set the key that sealed it among the retired keys, or save the connection again",
+                f"The stored connection of {found.name!r} does not open with this service's key.",
+                hint="Set the key that sealed it among the retired keys, or save the connection again.",
             ) from None
         return Connection(
             id=database_id,
@@ -258,7 +258,7 @@ def _failure(error: grpc.aio.AioRpcError) -> StudioError:
         return found
     return StudioError(
         reasons.ERROR_REASON_REGISTRY_UNAVAILABLE,
-        "the registry can't be reached, and this database has not been used here before",
+        "The registry can't be reached, and this database has not been used here before.",
     )
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 import uvloop
@@ -18,7 +18,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.runtime import logs, metrics
-from services.runtime.auth.jwks import Jwks
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
@@ -33,6 +32,9 @@ from services.runtime.interceptors.recover import Recover
 from services.runtime.interceptors.request_id import RequestId
 from services.runtime.interceptors.validate import Validate
 from services.runtime.settings import ServiceSettings, load
+
+if TYPE_CHECKING:
+    from services.runtime.auth.jwks import Jwks
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -166,7 +168,12 @@ def steps(settings: ServiceSettings, keys: Jwks | None = None) -> list[Step]:
 
 @contextlib.asynccontextmanager
 async def _steps(settings: ServiceSettings) -> AsyncIterator[list[Step]]:
-    keys = Jwks(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+    keys = None
+    if settings.jwt_jwks_url:
+        # Brings httpx along: 4 MB that a service without a JWKS does not need.
+        from services.runtime.auth import jwks  # noqa: PLC0415
+
+        keys = jwks.Jwks(settings.jwt_jwks_url)
     try:
         yield steps(settings, keys)
     finally:

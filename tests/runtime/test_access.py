@@ -122,7 +122,7 @@ async def test_the_refusal_names_the_role_that_is_needed() -> None:
     request = request_of(method)
     async with running(redis_servicer(Redis())) as service:
         _, low = await call(service.channel, method, request, bearer(token("read_only")))
-        assert low == "SetValue needs the role developer or higher; the caller is read_only"
+        assert low == "SetValue needs the role developer or higher; the caller is read_only."
         _, none = await call(service.channel, method, request, bearer(token("anon")))
         assert none == "the token carries no role; SetValue needs at least developer"
         _, service_caller = await call(service.channel, method, request, caller_of("service"))
@@ -139,7 +139,7 @@ async def test_a_header_without_a_bearer_token_is_no_token(header: str) -> None:
     async with running(redis_servicer(Redis())) as service:
         code, sentence = await call(service.channel, method, request, (("authorization", header),))
         assert code is Code.UNAUTHENTICATED
-        assert "a bearer token is required" in sentence
+        assert "A bearer token is required" in sentence
         code, _ = await call(service.channel, method, request, (("authorization", f"bearer  {token()}"),))
         assert code is Code.OK, "the scheme's case and spaces don't matter (RFC 9110, section 11.1)"
 

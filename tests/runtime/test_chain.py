@@ -133,7 +133,7 @@ async def test_a_declared_rpc_that_the_service_leaves_out_is_unimplemented(outpu
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await service.redis.GetInfo(redis.GetInfoRequest(database_id=UUID), metadata=OWNER)
     assert raised.value.code() is Code.UNIMPLEMENTED
-    assert raised.value.details() == "GetInfo is not implemented by this version"
+    assert raised.value.details() == "GetInfo is not implemented by this version."
     assert output.of("rpc.defect") == []
 
 

@@ -189,7 +189,7 @@ async def test_a_sentence_about_a_secret_field_stays_readable() -> None:
 async def test_a_defect_is_internal_with_the_request_id_and_logged_with_its_traceback(output: Output) -> None:
     answer = await sent(KeyError(f"redis://u:{CANARY}@h"))
     assert answer.code() is Code.INTERNAL
-    assert answer.details() == "internal error; the log has it under request id req-1"
+    assert answer.details() == "Internal error; the log has it under request id req-1."
     assert statuses.from_rpc_error(answer).reason_name == "INTERNAL"
     (line,) = output.of("rpc.defect")
     assert (line["request_id"], line["level"]) == ("req-1", "error")
@@ -259,7 +259,7 @@ async def test_a_callers_deadline_ends_the_handler(output: Output) -> None:
         await held.ended.wait()
     assert answer.code() is Code.DEADLINE_EXCEEDED
     assert isinstance(held.error, asyncio.CancelledError)
-    assert 0 < held.remaining_s <= 1.0
+    assert 0 < held.remaining_s < 1.5  # of one second; the clocks of both sides differ a little
     assert output.of("rpc.failed")[0]["code"] == "DEADLINE_EXCEEDED"
 
 
@@ -270,7 +270,7 @@ async def test_a_call_without_a_deadline_gets_one(monkeypatch: pytest.MonkeyPatc
         answer = await failure(service)
     assert answer.code() is Code.DEADLINE_EXCEEDED
     assert statuses.from_rpc_error(answer).reason_name == "DEADLINE_EXCEEDED"
-    assert 0 < held.remaining_s <= 1.0
+    assert 0 < held.remaining_s < 1.5  # of one second; the clocks of both sides differ a little
     assert output.of("rpc.failed")[0]["code"] == "DEADLINE_EXCEEDED"
 
 

@@ -90,15 +90,15 @@ def now(offset: int) -> int:
 @pytest.mark.parametrize(
     ("credential", "sentence"),
     [
-        (token(exp=now(-60)), "the token has expired"),
-        (token(exp=None), "the token is not valid: it has no claim exp"),
-        (token(nbf=now(600)), "the token is not valid: it is not valid yet"),
-        (token(iat=now(600)), "the token is not valid: it is not valid yet"),
-        (token(secret="another-secret-0123456789-abcdefg"), "the token is not valid: its signature is wrong"),
-        (token()[:-3] + "AAA", "the token is not valid: its signature is wrong"),
+        (token(exp=now(-60)), "The token has expired"),
+        (token(exp=None), "The token is not valid: it has no claim exp"),
+        (token(nbf=now(600)), "The token is not valid: it is not valid yet"),
+        (token(iat=now(600)), "The token is not valid: it is not valid yet"),
+        (token(secret="another-secret-0123456789-abcdefg"), "The token is not valid: its signature is wrong"),
+        (token()[:-3] + "AAA", "The token is not valid: its signature is wrong"),
         (
             signed({"alg": "HS512"}, {"role": "owner", "exp": 9e9}),
-            "the token is not valid: its algorithm is not accepted",
+            "The token is not valid: its algorithm is not accepted",
         ),
         (jwt.encode({"role": "owner", "exp": 9e9}, "", algorithm="none"), "its algorithm is not accepted"),
         (signed({"alg": "None"}, {"role": "owner", "exp": 9e9}), "its algorithm is not accepted"),
@@ -107,7 +107,7 @@ def now(offset: int) -> int:
             "its algorithm is not accepted",
         ),
         (signed({"alg": ["HS256"]}, {"role": "owner", "exp": 9e9}), "its algorithm is not accepted"),
-        (token() + "x" * tokens.MAX_TOKEN_CHARS, "the token is too long"),
+        (token() + "x" * tokens.MAX_TOKEN_CHARS, "The token is too long"),
     ],
 )
 async def test_a_refused_token_says_what_is_wrong(

@@ -10,12 +10,11 @@ import httpx
 import jwt
 
 from services.runtime import context
+from services.runtime.auth.tokens import ASYMMETRIC
 from services.runtime.errors import StudioError
 from services.runtime.logs import get_logger
 from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN, ERROR_REASON_SERVICE_UNAVAILABLE
 
-ALGORITHMS = ("ES256", "RS256", "EdDSA")
-"""Asymmetric only: a public key must never be taken for an HMAC secret."""
 KEEP_S = 300.0
 """Age at which the set is fetched again, behind the calls' backs; at twice this age calls wait for it."""
 REFETCH_AFTER_S = 10.0
@@ -73,10 +72,10 @@ class Jwks:
         if found is not None:
             return found
         if not self._keys and self._failed_at > self._fetched_at:
-            raise StudioError(ERROR_REASON_SERVICE_UNAVAILABLE, "the keys that sign tokens can't be fetched")
+            raise StudioError(ERROR_REASON_SERVICE_UNAVAILABLE, "The keys that sign tokens can't be fetched.")
         raise StudioError(
             ERROR_REASON_AUTH_INVALID_TOKEN,
-            "the token is not valid: it is signed with a key that is not known",
+            "The token is not valid: it is signed with a key that is not known.",
         )
 
     def _start_fetching(self) -> asyncio.Task[None]:
@@ -135,4 +134,4 @@ def _key(jwk: dict[str, Any]) -> jwt.PyJWK | None:
     except (jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
         log.warning("jwks.key_unusable", key_id=str(jwk.get("kid", "")), error=type(error).__name__)
         return None
-    return key if key.key_id and key.algorithm_name in ALGORITHMS and jwk.get("use", "sig") == "sig" else None
+    return key if key.key_id and key.algorithm_name in ASYMMETRIC and jwk.get("use", "sig") == "sig" else None

@@ -9,16 +9,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from pydantic import SecretStr
 
-from services.runtime.auth import jwks, service_tokens
+from services.runtime.auth import service_tokens
 from services.runtime.context import Caller
 from services.runtime.errors import StudioError
 from studio.options.v1 import access_pb2
 from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN
+
+if TYPE_CHECKING:
+    from services.runtime.auth.jwks import Jwks
+
+ASYMMETRIC = ("ES256", "RS256", "EdDSA")
+"""Algorithms of the keys in a JWKS: a public key must never be taken for an HMAC secret."""
 
 ROLES: dict[str, access_pb2.Role.ValueType] = {
     "service_role": access_pb2.ROLE_OWNER,
@@ -46,9 +52,7 @@ class TokenVerifier:
         service_secret: secret of service tokens.
     """
 
-    def __init__(
-        self, *, jwt_secret: SecretStr | None, keys: jwks.Jwks | None, service_secret: SecretStr
-    ) -> None:
+    def __init__(self, *, jwt_secret: SecretStr | None, keys: Jwks | None, service_secret: SecretStr) -> None:
         self._jwt_secret = jwt_secret
         self._jwks = keys
         self._service_secret = service_secret
@@ -73,7 +77,7 @@ class TokenVerifier:
 
     async def _verify(self, token: str) -> tuple[Caller, float]:
         if len(token) > MAX_TOKEN_CHARS:
-            raise _invalid("the token is too long")
+            raise _invalid("The token is too long.")
         try:
             header = jwt.get_unverified_header(token)
             unverified = jwt.decode(token, options={"verify_signature": False})
@@ -81,12 +85,12 @@ class TokenVerifier:
                 return self._service(token)
             claims = await self._user_claims(token, header)
         except jwt.ExpiredSignatureError:
-            raise _invalid("the token has expired") from None
+            raise _invalid("The token has expired.") from None
         except jwt.PyJWTError as error:
-            raise _invalid(f"the token is not valid: {_reason(error)}") from None
+            raise _invalid(f"The token is not valid: {_reason(error)}.") from None
         except (ValueError, TypeError, OverflowError, RecursionError):
             # PyJWT lets through what JSON allows and Python minds: claims nested a thousand deep, `exp: 1e999`.
-            raise _invalid("the token is not valid: it is malformed") from None
+            raise _invalid("The token is not valid: it is malformed.") from None
         role = claims.get("role")
         subject = str(claims.get("sub") or role or "unknown")[:MAX_SUBJECT_CHARS]
         granted = (
@@ -109,7 +113,7 @@ class TokenVerifier:
         algorithm = header.get("alg")
         if algorithm == "HS256" and self._jwt_secret is not None:
             return _decode(token, self._jwt_secret.get_secret_value(), ["HS256"])
-        if algorithm in jwks.ALGORITHMS and self._jwks is not None:
+        if algorithm in ASYMMETRIC and self._jwks is not None:
             key = await self._jwks.key(str(header.get("kid", "")))
             return _decode(token, key.key, [key.algorithm_name])
         raise jwt.InvalidAlgorithmError("its algorithm is not accepted")

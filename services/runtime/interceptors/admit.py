@@ -34,7 +34,7 @@ class Admit:
             if self._running >= self._max_running:
                 raise StudioError(
                     ERROR_REASON_RESOURCE_EXHAUSTED,
-                    f"this service is serving {self._max_running} calls, as many as it may; try again in a moment",
+                    f"This service is serving {self._max_running} calls, as many as it may; try again in a moment.",
                 )
             self._running += 1
             try:

@@ -34,12 +34,12 @@ class Authenticate:
             if len(values) > 1:
                 # Whoever looked before us may have looked at another one.
                 raise StudioError(
-                    ERROR_REASON_AUTH_INVALID_TOKEN, "the header `authorization` is there more than once"
+                    ERROR_REASON_AUTH_INVALID_TOKEN, "The header `authorization` is there more than once."
                 )
             token = bearer_token(values[0]) if values and isinstance(values[0], str) else ""
             if not token:
                 raise StudioError(
-                    ERROR_REASON_AUTH_REQUIRED, "a bearer token is required in the header `authorization`"
+                    ERROR_REASON_AUTH_REQUIRED, "A bearer token is required in the header `authorization`."
                 )
             call.caller.set(await self._verifier.verify(token))
             return await handler(request, context)

@@ -49,7 +49,7 @@ def role_name(role: access_pb2.Role.ValueType) -> str:
 
 def _sentence(method: Method, caller: Caller | None) -> str:
     if method.is_internal:
-        return f"{method.name} is for services of this system only"
+        return f"{method.name} is for services of this system only."
     if caller is None or caller.role == access_pb2.ROLE_UNSPECIFIED:
-        return f"the token carries no role; {method.name} needs at least {role_name(method.role)}"
-    return f"{method.name} needs the role {role_name(method.role)} or higher; the caller is {role_name(caller.role)}"
+        return f"The token carries no role; {method.name} needs at least {role_name(method.role)}."
+    return f"{method.name} needs the role {role_name(method.role)} or higher; the caller is {role_name(caller.role)}."

@@ -108,7 +108,7 @@ def _undeclared(path: str) -> Method:
 
 
 async def _unknown(_requests: object, context: Context) -> None:
-    error = StudioError(ERROR_REASON_UNIMPLEMENTED, "there is no such rpc here")
+    error = StudioError(ERROR_REASON_UNIMPLEMENTED, "There is no such rpc here.")
     await context.abort(code_of(error), error.message, trailing_metadata(error))
 
 

@@ -46,7 +46,7 @@ class Recover:
                 failure = error
             except TimeoutError:
                 failure = StudioError(
-                    ERROR_REASON_DEADLINE_EXCEEDED, "the call took longer than its deadline allows"
+                    ERROR_REASON_DEADLINE_EXCEEDED, "The call took longer than its deadline allows."
                 )
             except Exception as error:  # noqa: BLE001  logged by `_defect`
                 failure = _defect(method, context, error)
@@ -70,8 +70,8 @@ async def _write_last_event(method: Method, context: Context, failure: StudioErr
 def _defect(method: Method, context: Context, error: Exception) -> StudioError:
     # The generated base of a servicer answers so for an rpc that its service does not implement.
     if isinstance(error, NotImplementedError) and context.code() is grpc.StatusCode.UNIMPLEMENTED:
-        return StudioError(ERROR_REASON_UNIMPLEMENTED, f"{method.name} is not implemented by this version")
+        return StudioError(ERROR_REASON_UNIMPLEMENTED, f"{method.name} is not implemented by this version.")
     log.error("rpc.defect", method=method.path, exc_info=error)
     return StudioError(
-        ERROR_REASON_INTERNAL, f"internal error; the log has it under request id {call.request_id.get()}"
+        ERROR_REASON_INTERNAL, f"Internal error; the log has it under request id {call.request_id.get()}."
     )
