@@ -89,6 +89,7 @@ class Contract:
 
     methods: Mapping[str, Method]
     files: descriptor_pb2.FileDescriptorSet
+    """The descriptors of the contract and all it imports, without comments."""
 
     def of_area(self, area: str) -> list[Method]:
         """The rpcs of one area, in the contract's order."""
@@ -103,7 +104,11 @@ def load_contract() -> Contract:
         FileNotFoundError: the stubs have not been generated (`make protos`).
     """
     files = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes())
-    return Contract({method.path: method for method in _methods(files)}, files)
+    methods = {method.path: method for method in _methods(files)}
+    for file in files.file:
+        file.ClearField("source_code_info")
+    # Parsed anew: clearing a field gives no memory back, and comments are most of it.
+    return Contract(methods, descriptor_pb2.FileDescriptorSet.FromString(files.SerializeToString()))
 
 
 def our_files(files: descriptor_pb2.FileDescriptorSet) -> list[descriptor_pb2.FileDescriptorProto]:

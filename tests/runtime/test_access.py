@@ -124,9 +124,9 @@ async def test_the_refusal_names_the_role_that_is_needed() -> None:
         _, low = await call(service.channel, method, request, bearer(token("read_only")))
         assert low == "SetValue needs the role developer or higher; the caller is read_only."
         _, none = await call(service.channel, method, request, bearer(token("anon")))
-        assert none == "the token carries no role; SetValue needs at least developer"
+        assert none == "The token carries no role; SetValue needs at least developer."
         _, service_caller = await call(service.channel, method, request, caller_of("service"))
-        assert service_caller == "SetValue needs the role developer or higher; the caller is internal"
+        assert service_caller == "SetValue needs the role developer or higher; the caller is internal."
 
 
 @pytest.mark.parametrize(
