@@ -100,11 +100,12 @@ CREATE OR REPLACE TRIGGER databases_updated_at
   EXECUTE FUNCTION platform.touch_databases_updated_at();
 
 -- What a service that holds a connection must know of: changes exactly when the ciphertext, type, config, name or
--- project does. A JSON array, so that no two different rows concatenate to the same text.
+-- project (its id or ref) does. A JSON array, so that no two different rows concatenate to the same text.
 CREATE OR REPLACE FUNCTION platform.database_revision(database platform.databases) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT left(encode(sha256(convert_to(jsonb_build_array(
-    database.connection_string, database.type, database.config, database.name, database.project_id
+    database.connection_string, database.type, database.config, database.name, database.project_id,
+    (SELECT p.ref FROM platform.projects p WHERE p.id = database.project_id)
   )::text, 'UTF8')), 'hex'), 32)
 $$;
 

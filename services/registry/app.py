@@ -5,18 +5,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
+from services.registry import environment
+from services.registry.cache.lists import CachedLists, Lists, Uncached
+from services.registry.cache.redis import CacheClient
 from services.registry.databases import Databases
 from services.registry.engines import Engines
 from services.registry.feed import Feed
+from services.registry.flags import Flags
 from services.registry.handlers.registry import RegistryHandler
 from services.registry.handlers.resolver import ResolverHandler
+from services.registry.health.checker import Checker
+from services.registry.health.interest import Interest
+from services.registry.health.reports import Reports
+from services.registry.idempotency import Digests
 from services.registry.listener import Listener
 from services.registry.paging import PageTokens
 from services.registry.settings import Settings
 from services.registry.store import Store
+from services.registry.store.environment import WithEnvironment
 from services.registry.store.nothing import Nothing
-from services.registry.store.pool import Pool
-from services.registry.store.postgres import Postgres
+from services.registry.store.pool import Pool, platform_name
+from services.registry.store.remembering import Remembering
+from services.registry.updates import Updates
 from services.registry.vault import Vault
 from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
@@ -37,16 +47,24 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
 
     runtime.background("registry.end_watches", end_watches)
     async with contextlib.AsyncExitStack() as stack:
-        store = await _open_store(settings, runtime, feed, stack)
+        stored, pool = await _open_store(settings, runtime, feed, stack)
         engines = Engines(settings.engine_addresses(), runtime.service_tokens)
         stack.push_async_callback(engines.aclose)
         pages = PageTokens(settings.service_token_secret.get_secret_value())
-        databases = Databases(store, Vault(settings), engines, pages)
+        vault, flags = Vault(settings), Flags(settings.flags())
+        named = environment.read(settings.connection_variables(), on_railway=settings.on_railway())
+        secret = settings.service_token_secret.get_secret_value()
+        store = WithEnvironment(stored, named, vault, secret)
+        databases = Databases(store, vault, engines, pages, flags=flags, digests=Digests(secret))
+        updates = Updates(databases, store, vault, flags)
+        _start_checks(settings, runtime, engines, vault)
         yield [
             Servicer(
                 "studio.registry.v1.RegistryService",
                 registry_service_pb2_grpc.add_RegistryServiceServicer_to_server,
-                RegistryHandler(databases),
+                RegistryHandler(
+                    databases, updates, Reports(pool, store.own), on_railway=settings.on_railway()
+                ),
             ),
             Servicer(
                 "studio.registry.v1.ResolverService",
@@ -58,16 +76,56 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
 
 async def _open_store(
     settings: Settings, runtime: Runtime[Settings], feed: Feed, stack: contextlib.AsyncExitStack
-) -> Store:
+) -> tuple[Store, Pool | None]:
     if settings.database_url is None:
         log.warning("registry.without_database", consequence="nothing is stored; set DATABASE_URL")
         feed.up()  # there is nothing to miss
-        return Nothing()
+        return Nothing(), None
     url = settings.database_url.get_secret_value()
     listen_url = settings.database_listen_url
     listener = Listener(listen_url.get_secret_value() if listen_url else url, feed)
     runtime.background("registry.listener", listener.run)
-    pool = Pool(url, size=settings.database_pool_size, waiting=settings.database_pool_waiting)
+    lists = _open_cache(settings, url, feed, stack)
+    pool = Pool(
+        url,
+        size=settings.database_pool_size,
+        waiting=settings.database_pool_waiting,
+        after_write=lists.changed,
+    )
     stack.push_async_callback(pool.aclose)
     await pool.open()
-    return Postgres(pool)
+    when = settings.health_schedule()
+    interest = Interest(pool, when)
+    if when.is_on:
+        runtime.background("registry.interest", interest.run)
+    store = Remembering(pool, lists, interest.note)
+    feed.observe(store.heard)
+    runtime.background("registry.remember", store.run)
+    return store, pool
+
+
+def _start_checks(settings: Settings, runtime: Runtime[Settings], engines: Engines, vault: Vault) -> None:
+    when, flags = settings.health_schedule(), settings.flags()
+    url = settings.database_listen_url or settings.database_url
+    if url is None or not when.is_on:
+        return
+    addresses = settings.engine_addresses().items()
+    types = [type_ for type_, address in addresses if address is not None and flags.get(type_, True)]
+    checker = Checker(url.get_secret_value(), engines, types, vault, when)
+    runtime.background("registry.health", checker.run)
+
+
+def _open_cache(settings: Settings, database_url: str, feed: Feed, stack: contextlib.AsyncExitStack) -> Lists:
+    url = settings.cache_url()
+    if url is None:
+        return Uncached()
+    try:
+        client = CacheClient(url)
+    except ValueError:
+        # REDIS_URL names a connection of the users' in the first place, perhaps one through Sentinel.
+        log.warning("registry.without_cache", consequence="REDIS_URL can't be used: set REGISTRY_CACHE_URL")
+        return Uncached()
+    secret = settings.service_token_secret.get_secret_value()
+    cached = CachedLists(client, feed, secret=secret, platform=platform_name(database_url))
+    stack.push_async_callback(cached.aclose)
+    return cached

@@ -1,22 +1,31 @@
-"""What can be done with registered databases: create, list, get, test, resolve. No gRPC, no SQL.
+"""What can be done with registered databases: create, list, get, delete, test, resolve. No gRPC, no SQL.
 
-Update, delete, health and rotation of keys will stand here beside them.
+Changing one stands in `updates`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import uuid
-from dataclasses import dataclass, field
+from typing import Any
 
-from google.protobuf.struct_pb2 import Struct
-
-from services.registry import connection_strings
 from services.registry.config import check_config
-from services.registry.connection_strings import Connection, Parts
 from services.registry.engines import Engines
+from services.registry.flags import Flags
+from services.registry.idempotency import Digests
 from services.registry.paging import DEFAULT_PAGE_SIZE, PageTokens
-from services.registry.store import Database, Filters, Key, NewDatabase, Sealed, Store
+from services.registry.store import (
+    Database,
+    Filters,
+    Key,
+    Listed,
+    NewDatabase,
+    Request,
+    RequestRepeatedError,
+    Sealed,
+    Store,
+)
+from services.registry.target import Target
 from services.registry.vault import Vault
 from services.runtime.crypto import SealedValueError
 from services.runtime.errors import FieldViolation, StudioError, invalid_argument, reason_name
@@ -29,38 +38,6 @@ _REASONS = {reason_name(value): value for value in reasons.ErrorReason.values()}
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A connection as the user gave it: as a URL, or in parts."""
-
-    type: str
-    """As in `TYPES`, or `postgresql`."""
-    connection_string: str = field(repr=False)
-    parts: Parts
-    config: Struct
-
-    def stored_type(self) -> str:
-        """The type by the name the schema has for it."""
-        return "postgres" if self.type == "postgresql" else self.type
-
-    def connection(self) -> Connection:
-        """The connection string, checked.
-
-        Raises:
-            StudioError: INVALID_CONNECTION_STRING; INVALID_ARGUMENT where a part contradicts the URL.
-        """
-        if not self.connection_string:
-            return connection_strings.build(self.stored_type(), self.parts)
-        connection = connection_strings.parse(self.stored_type(), self.connection_string)
-        for name in ("host", "port", "username", "password", "database_name"):
-            given = getattr(self.parts, name)
-            if given and given != getattr(connection.parts, name):
-                raise invalid_argument(name, "differs from what connection_string says: give it in one place")
-        if self.parts.tls and not connection.parts.tls:
-            raise invalid_argument("tls", "connection_string asks for no TLS: give it in one place")
-        return connection
-
-
 class Databases:
     """The registered databases.
 
@@ -69,61 +46,135 @@ class Databases:
         vault: seals and opens their connection strings.
         engines: tests connections.
         pages: makes page tokens.
+        flags: which engines are switched on.
+        digests: recognises repeated requests.
     """
 
-    def __init__(self, store: Store, vault: Vault, engines: Engines, pages: PageTokens) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        engines: Engines,
+        pages: PageTokens,
+        *,
+        flags: Flags,
+        digests: Digests,
+    ) -> None:
         self._store = store
         self._vault = vault
         self._engines = engines
         self._pages = pages
+        self._flags = flags
+        self._digests = digests
 
     async def create(
-        self, target: Target, *, project_ref: str, name: str, description: str, skip_test: bool
+        self,
+        target: Target,
+        *,
+        project_ref: str,
+        name: str,
+        description: str,
+        skip_test: bool,
+        request_id: str = "",
     ) -> Database:
-        """Tests, encrypts and stores a connection.
+        """Tests, encrypts and stores a connection; a request that is repeated answers what it made.
 
         Raises:
-            StudioError: the request is wrong, the name is taken, or the test failed (its stage in the metadata).
+            StudioError: the request is wrong, the name is taken, or the test failed (its stage in the metadata);
+                CONFLICT where the request was made before, asking for something else.
         """
-        _check_text(project_ref=project_ref, description=description)
+        check_text(project_ref=project_ref, description=description)
         type_, connection, config = target.stored_type(), target.connection(), check_config(target.config)
-        await self._store.check_free(project_ref, name)
+        self._flags.check(type_)
         row_id = str(uuid.uuid4())
-        ciphertext = self._vault.seal(connection.url, row_id=row_id, type_=type_)
-        if not skip_test:
-            diagnosis = await self._engines.diagnose(
-                type_, row_id=row_id, ciphertext=ciphertext, config=config
-            )
-            if not diagnosis.success:
-                raise _test_failed(diagnosis)
-        stored = await self._store.insert(
+        request = None
+        if request_id:
+            asked = (project_ref, name, type_, description, connection.url, config, skip_test)
+            request = Request(request_id.lower(), self._digests.digest(asked), row_id)
+        new = await self._prepare(
             NewDatabase(
                 id=row_id,
                 project_ref=project_ref,
                 name=name,
                 type=type_,
                 description=description,
-                ciphertext=ciphertext,
+                ciphertext=self._vault.seal(connection.url, row_id=row_id, type_=type_),
                 host=connection.parts.host,
                 port=connection.parts.port,
                 database_name=connection.parts.database_name,
                 username=connection.parts.username,
                 config=config,
                 connected=not skip_test,
+                request=request,
             )
         )
+        if isinstance(new, Database):
+            return new
+        if not skip_test:
+            await self.check_connects(type_, row_id, new.ciphertext, config)
+        try:
+            stored = await self._store.insert(new)
+        except RequestRepeatedError as repeated:
+            return await self._repeated(request, repeated.request)
         log.info("database.created", database_id=row_id, type=type_, host=connection.parts.host)
         return stored
 
-    async def list_page(
-        self, filters: Filters, *, page_size: int, page_token: str
-    ) -> tuple[list[Database], str]:
+    async def _prepare(self, new: NewDatabase) -> NewDatabase | Database:
+        """Refuses what can't be stored before anything slow is done; or what a repeated request has made."""
+        try:
+            await self._store.check_free(new.project_ref, new.name)
+        except StudioError:
+            # The name may be taken by what this very request made.
+            if new.request is None or (first := await self._store.request(new.request.id)) is None:
+                raise
+            return await self._repeated(new.request, first)
+        if new.request is not None and (first := await self._store.request(new.request.id)):
+            return await self._repeated(new.request, first)
+        return new
+
+    async def _repeated(self, request: Request | None, first: Request) -> Database:
+        if request is None or first.digest != request.digest:
+            raise StudioError(
+                reasons.ERROR_REASON_CONFLICT,
+                "A request with this request_id was made before and asked for something else.",
+                hint="Use a new request_id for each request.",
+            )
+        made = await self._store.get(first.database_id)
+        if made is None:
+            raise StudioError(
+                reasons.ERROR_REASON_CONFLICT,
+                "This request was made before, and what it registered has been deleted since.",
+                hint="Use a new request_id to register it again.",
+            )
+        return made
+
+    async def check_connects(self, type_: str, row_id: str, ciphertext: str, config: dict[str, Any]) -> None:
+        """Tests a connection that is about to be stored.
+
+        Raises:
+            StudioError: it fails; the stage stands in the metadata.
+        """
+        diagnosis = await self._engines.diagnose(type_, row_id=row_id, ciphertext=ciphertext, config=config)
+        if not diagnosis.success:
+            raise _test_failed(diagnosis)
+
+    async def delete(self, database_id: str) -> None:
+        """Removes a database from the registry.
+
+        Raises:
+            StudioError: DB_NOT_FOUND, REGISTRY_READ_ONLY.
+        """
+        if not await self._store.delete(database_id):
+            raise not_found()
+        log.info("database.deleted", database_id=database_id)
+
+    async def list_page(self, filters: Filters, *, page_size: int, page_token: str) -> tuple[Listed, str]:
         """One page and the token of the next; an empty one on the last.
 
         Raises:
             StudioError: INVALID_CURSOR.
         """
-        _check_text(project_ref=filters.project_ref, search=filters.search)
+        check_text(project_ref=filters.project_ref, search=filters.search)
         if filters.type == "postgresql":
             filters = dataclasses.replace(filters, type="postgres")
         scope = dataclasses.astuple(filters)
@@ -131,9 +182,9 @@ class Databases:
         size = page_size or DEFAULT_PAGE_SIZE
         # One more than asked for tells whether there is a next page.
         found = await self._store.list_page(filters, after, size + 1)
-        page = found[:size]
-        token = self._pages.make(scope, dataclasses.astuple(page[-1].key())) if len(found) > size else ""
-        return page, token
+        page = found.rows[:size]
+        token = self._pages.make(scope, dataclasses.astuple(page[-1].key())) if len(found.rows) > size else ""
+        return Listed(page, found.stale), token
 
     async def get(self, database_id: str) -> Database:
         """One database.
@@ -143,7 +194,7 @@ class Databases:
         """
         found = await self._store.get(database_id)
         if found is None:
-            raise _not_found()
+            raise not_found()
         return found
 
     async def test_unsaved(self, target: Target) -> ConnectionDiagnosis:
@@ -153,6 +204,7 @@ class Databases:
             StudioError: the request is wrong; a connection that fails is an answer.
         """
         type_, connection, config = target.stored_type(), target.connection(), check_config(target.config)
+        self._flags.check(type_)
         row_id = str(uuid.uuid4())
         ciphertext = self._vault.seal(connection.url, row_id=row_id, type_=type_)
         return await self._engines.diagnose(type_, row_id=row_id, ciphertext=ciphertext, config=config)
@@ -164,6 +216,7 @@ class Databases:
             StudioError: DB_NOT_FOUND, CONNECTION_UNREADABLE.
         """
         sealed = await self.sealed(database_id)
+        self._flags.check(sealed.type)
         diagnosis = await self._engines.diagnose(
             sealed.type, row_id=sealed.id, ciphertext=sealed.ciphertext, config=sealed.config
         )
@@ -174,6 +227,21 @@ class Databases:
                 # The test succeeded all the same; only the note of it is missing.
                 log.warning("database.success_not_recorded", database_id=sealed.id, reason=error.reason_name)
         return diagnosis
+
+    async def resolve(self, database_id: str, type_: str) -> Sealed:
+        """A connection for the service that connects to it.
+
+        Raises:
+            StudioError: as `sealed`; DB_INACTIVE for one that a user took out of use.
+        """
+        found = await self.sealed(database_id, type_)
+        if found.deactivated:
+            raise StudioError(
+                reasons.ERROR_REASON_DB_INACTIVE,
+                f"{found.name!r} was taken out of use.",
+                hint="Set its status to active to use it again.",
+            )
+        return found
 
     async def sealed(self, database_id: str, type_: str = "") -> Sealed:
         """A connection with its ciphertext in today's format; a legacy one is encrypted anew on the way.
@@ -196,7 +264,13 @@ class Databases:
             ) from error
         if renewed is None:
             return found
-        await self._store.replace_ciphertext(found.id, found.ciphertext, renewed)
+        try:
+            await self._store.replace_ciphertext(found.id, found.ciphertext, renewed)
+        except StudioError as error:
+            if error.reason != reasons.ERROR_REASON_REGISTRY_UNAVAILABLE:
+                raise
+            # It can be used all the same; it is stored the next time.
+            return dataclasses.replace(found, ciphertext=renewed)
         log.info("database.encrypted_anew", database_id=found.id, type=found.type)
         # Read again for its revision, and because another replica may have been faster.
         return await self._find(database_id, type_)
@@ -204,7 +278,7 @@ class Databases:
     async def _find(self, database_id: str, type_: str) -> Sealed:
         found = await self._store.sealed(database_id)
         if found is None or (type_ and found.type != type_):
-            raise _not_found()
+            raise not_found()
         return found
 
 
@@ -224,11 +298,17 @@ def _test_failed(diagnosis: ConnectionDiagnosis) -> StudioError:
     )
 
 
-def _not_found() -> StudioError:
+def not_found() -> StudioError:
+    """The error for an id that is none."""
     return StudioError(reasons.ERROR_REASON_DB_NOT_FOUND, "There is no database of this id.")
 
 
-def _check_text(**fields: str) -> None:
+def check_text(**fields: str) -> None:
+    """Refuses what PostgreSQL can't store.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
     for name, value in fields.items():
         if "\0" in value:
             raise invalid_argument(name, "a NUL character can't be stored")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from services.registry.store.rows import Change
 from services.runtime.errors import StudioError
@@ -80,11 +80,28 @@ class Feed:
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
+        self._observers: list[Callable[[Change | None], None]] = []
         self._up = False
+        self.lists_version = 0
+        """Grows whenever something that lists show has changed, or may have."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether changes arrive."""
+        return self._up
+
+    def lists_changed(self) -> None:
+        """Something that lists show has changed."""
+        self.lists_version += 1
+
+    def observe(self, observer: Callable[[Change | None], None]) -> None:
+        """Tells a part of this process of every change, of whatever type; None when anything may have changed."""
+        self._observers.append(observer)
 
     def up(self) -> None:
         """Changes arrive from now on."""
         self._up = True
+        self.lists_changed()  # what happened before was not heard
 
     def down(self) -> None:
         """Changes may be missed from now on: ends every watcher and refuses new ones."""
@@ -93,8 +110,11 @@ class Feed:
 
     def resync(self) -> None:
         """Ends every watcher, so that each compares anew."""
+        self.lists_changed()
         for subscription in self._subscriptions:
             subscription.end(_not_watching())
+        for observer in self._observers:
+            observer(None)
 
     def publish(self, database_id: str, types: Sequence[str], *, deleted: bool) -> None:
         """Tells those who watch.
@@ -104,6 +124,8 @@ class Feed:
             types: its type before and after; one where it stayed.
             deleted: whether it is gone.
         """
+        for observer in self._observers:
+            observer(Change(database_id, deleted=deleted))
         for subscription in self._subscriptions:
             if subscription.type in types:
                 # For the watchers of the type it had before it is gone.

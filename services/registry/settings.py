@@ -6,11 +6,32 @@ import psycopg
 from psycopg import conninfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from services.registry.cache.redis import check_cache_url
 from services.registry.connection_strings import TYPES
+from services.registry.environment import VARIABLES
+from services.registry.health.schedule import Schedule
 from services.runtime.settings import CryptoSettings, ServiceSettings
 
 
-class Settings(ServiceSettings, CryptoSettings):
+class KeySettings(CryptoSettings):
+    """The keys of every type that is stored here."""
+
+    @model_validator(mode="after")
+    def _has_a_key_for_each_type(self) -> KeySettings:
+        for type_ in self.sealed_types():
+            self.key_ring(type_)
+        return self
+
+    def sealed_types(self) -> tuple[str, ...]:
+        """The types that can be stored here.
+
+        PostgreSQL is reached through pg-meta, with pg-meta's own key; an installation without it needs none.
+        """
+        with_postgres = self.multi_db_crypto_key is not None or self.pg_meta_crypto_key is not None
+        return tuple(type_ for type_ in TYPES if type_ != "postgres" or with_postgres)
+
+
+class Settings(ServiceSettings, KeySettings):
     """The registry's settings."""
 
     grpc_address: str = "[::]:50051"
@@ -25,12 +46,51 @@ class Settings(ServiceSettings, CryptoSettings):
     """Connections to the platform database."""
     database_pool_waiting: int = Field(default=100, ge=1)
     """Calls that may wait for one; one more is refused at once."""
+    registry_cache_url: SecretStr | None = None
+    """A Redis that keeps lists for a minute; REDIS_URL where it is not set. The registry is right without it."""
+    health_interval_s: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds between the health checks of a database that somebody looks at; 0 checks none."""
+    health_idle_interval_s: float = Field(default=300.0, gt=0, le=86400)
+    """Seconds between the health checks of the others."""
+    health_idle_after_s: float = Field(default=600.0, gt=0, le=86400)
+    """Seconds after the last look at which a database becomes one of the others."""
     redis_svc_address: str | None = None
     """gRPC address of the service that tests Redis connections."""
     mongo_svc_address: str | None = None
     """gRPC address of the service that tests MongoDB connections."""
     bun_proxy_address: str | None = None
     """gRPC address of the service that tests Bun APIs."""
+
+    enable_redis_management: bool = True
+    """False switches Redis off, address or not, as for the gateway."""
+    enable_mongodb_management: bool = True
+    """False switches MongoDB off, address or not."""
+    enable_bun_api_management: bool = True
+    """False switches Bun APIs off, address or not."""
+    environment_connections: bool = True
+    """False leaves the connections that the environment names out of lists."""
+    redis_url: SecretStr | None = None
+    """A Redis that is shown as `env-redis`."""
+    redis_public_url: SecretStr | None = None
+    """Its public address, used outside Railway."""
+    mongodb_url: SecretStr | None = None
+    """A MongoDB that is shown as `env-mongodb`."""
+    mongodb_public_url: SecretStr | None = None
+    """Its public address, used outside Railway."""
+    bun_api_url: SecretStr | None = None
+    """A Bun API that is shown as `env-bun-api`."""
+    bun_api_public_url: SecretStr | None = None
+    """Its public address, used outside Railway."""
+    bun_api_key: SecretStr | None = None
+    """The key of that Bun API, where its URL holds none."""
+    database_public_url: SecretStr | None = None
+    """Public address of the PostgreSQL that is shown as `env-postgres`; the registry itself uses DATABASE_URL."""
+    railway_environment_name: str | None = None
+    """Set by Railway: internal addresses can be reached."""
+    railway_environment_id: str | None = None
+    """As above."""
+    railway_environment: str | None = None
+    """As above, in older environments."""
 
     @field_validator("database_url", "database_listen_url")
     @classmethod
@@ -39,19 +99,48 @@ class Settings(ServiceSettings, CryptoSettings):
             check_database_url(value.get_secret_value())
         return value
 
-    @model_validator(mode="after")
-    def _has_a_key_for_each_type(self) -> Settings:
-        for type_ in self.sealed_types():
-            self.key_ring(type_)
-        return self
+    def flags(self) -> dict[str, bool]:
+        """Whether each engine is switched on."""
+        return {
+            "redis": self.enable_redis_management,
+            "mongodb": self.enable_mongodb_management,
+            "bun_api": self.enable_bun_api_management,
+        }
 
-    def sealed_types(self) -> tuple[str, ...]:
-        """The types that can be stored here.
+    def on_railway(self) -> bool:
+        """Whether this runs on Railway."""
+        return any((self.railway_environment_name, self.railway_environment_id, self.railway_environment))
 
-        PostgreSQL is reached through pg-meta, with pg-meta's own key; an installation without it needs none.
-        """
-        with_postgres = self.multi_db_crypto_key is not None or self.pg_meta_crypto_key is not None
-        return tuple(type_ for type_ in TYPES if type_ != "postgres" or with_postgres)
+    def connection_variables(self) -> dict[str, str]:
+        """The variables that name connections, as far as they are set and wanted."""
+        if not self.environment_connections:
+            return {}
+        names = [name for each in VARIABLES for name in (each.name, each.public, each.key) if name]
+        values = {name: getattr(self, name.lower()) for name in names}
+        return {name: value.get_secret_value() for name, value in values.items() if value is not None}
+
+    @field_validator("registry_cache_url")
+    @classmethod
+    def _is_a_url_of_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                check_cache_url(value.get_secret_value())
+            except ValueError:
+                raise ValueError("must be a redis://, rediss:// or unix:// URL") from None
+        return value
+
+    def health_schedule(self) -> Schedule:
+        """When health checks are due."""
+        return Schedule(
+            interval_s=self.health_interval_s,
+            idle_interval_s=max(self.health_interval_s, self.health_idle_interval_s),
+            idle_after_s=self.health_idle_after_s,
+        )
+
+    def cache_url(self) -> str | None:
+        """Where lists are cached; None for nowhere."""
+        chosen = self.registry_cache_url or self.redis_url
+        return chosen.get_secret_value() if chosen else None
 
     def engine_addresses(self) -> dict[str, str | None]:
         """Where the service of each engine is; None where there is none here."""

@@ -68,6 +68,7 @@ TABLE: dict[e.ErrorReason.ValueType, tuple[grpc.StatusCode, float | None]] = {
     e.ERROR_REASON_DB_READ_ONLY: (Code.FAILED_PRECONDITION, None),
     e.ERROR_REASON_DB_UNAVAILABLE: (Code.UNAVAILABLE, 1),
     e.ERROR_REASON_DB_PROTOCOL_ERROR: (Code.FAILED_PRECONDITION, None),
+    e.ERROR_REASON_DB_INACTIVE: (Code.FAILED_PRECONDITION, None),
     e.ERROR_REASON_KEY_NOT_FOUND: (Code.NOT_FOUND, None),
     e.ERROR_REASON_WRONG_TYPE: (Code.FAILED_PRECONDITION, None),
     e.ERROR_REASON_ELEMENT_NOT_FOUND: (Code.NOT_FOUND, None),
@@ -192,7 +193,7 @@ def from_other_service(error: grpc.aio.AioRpcError) -> StudioError:
     if error.code() is Code.UNAUTHENTICATED:
         return StudioError(
             e.ERROR_REASON_INTERNAL,
-            "the services of this system do not accept each other's tokens",
+            "The services of this system do not accept each other's tokens.",
             hint="SERVICE_TOKEN_SECRET must be the same for every service, and their clocks must agree",
         )
     return from_rpc_error(error)

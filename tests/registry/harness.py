@@ -84,6 +84,7 @@ def settings(database_url: str | None, **more: object) -> Settings:
         "bun_crypto_key": CRYPTO_KEYS["bun_api"],
         "pg_meta_crypto_key": CRYPTO_KEYS["postgres"],
         "database_url": database_url,
+        "environment_connections": False,
         **more,
     }
     return Settings(**values)
@@ -123,6 +124,24 @@ class Registry:
     async def list(self, **fields: Any) -> messages.ListDatabasesResponse:  # noqa: ANN401  as above
         return await self.users.ListDatabases(
             messages.ListDatabasesRequest(**fields), metadata=self.as_user, timeout=20
+        )
+
+    async def list_is_stale(self) -> bool:
+        """Whether a list says that it is what was known last."""
+        call = self.users.ListDatabases(
+            messages.ListDatabasesRequest(page_size=1), metadata=self.as_user, timeout=20
+        )
+        await call
+        return ("x-stale", "true") in tuple(await call.initial_metadata())
+
+    async def update(self, database_id: str, **fields: Any) -> Database:  # noqa: ANN401  as above
+        return await self.users.UpdateDatabase(
+            messages.UpdateDatabaseRequest(id=database_id, **fields), metadata=self.as_user, timeout=20
+        )
+
+    async def delete(self, database_id: str) -> None:
+        await self.users.DeleteDatabase(
+            messages.DeleteDatabaseRequest(id=database_id), metadata=self.as_user, timeout=20
         )
 
     async def get(self, database_id: str) -> Database:

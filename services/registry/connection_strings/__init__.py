@@ -8,13 +8,14 @@ One module an engine; what they share is in `common`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from services.registry.connection_strings import bun, mongodb, postgres, redis
-from services.registry.connection_strings.common import Connection, Parts
+from services.registry.connection_strings.common import Changes, Connection, Parts, Url, invalid, split
 
-__all__ = ["TYPES", "Connection", "Parts", "build", "parse"]
+__all__ = ["TYPES", "Changes", "Connection", "Parts", "amend", "build", "invalid", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +24,55 @@ class _Engine:
 
     parse: Callable[[str], Connection]
     assemble: Callable[[Parts], str]
+    amend: Callable[[Url, Changes], Url]
 
 
 _ENGINES = {
-    "postgres": _Engine(postgres.parse, postgres.assemble),
-    "redis": _Engine(redis.parse, redis.assemble),
-    "mongodb": _Engine(mongodb.parse, mongodb.assemble),
-    "bun_api": _Engine(bun.parse, bun.assemble),
+    "postgres": _Engine(postgres.parse, postgres.assemble, postgres.amend),
+    "redis": _Engine(redis.parse, redis.assemble, redis.amend),
+    "mongodb": _Engine(mongodb.parse, mongodb.assemble, mongodb.amend),
+    "bun_api": _Engine(bun.parse, bun.assemble, bun.amend),
 }
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 TYPES = tuple(_ENGINES)
 """The types of databases, as the platform schema names them."""
 
 
-def parse(type_: str, text: str) -> Connection:
+def parse(type_: str, text: str, options: Mapping[str, str] = _NONE) -> Connection:
     """Takes a connection string apart.
 
     Args:
         type_: one of `TYPES`.
         text: the engine's URL as the user wrote it.
+        options: more options for the URL, not percent-encoded.
 
     Raises:
         StudioError: INVALID_CONNECTION_STRING, with a sentence that says what to change.
     """
-    return _ENGINES[type_].parse(text)
+    engine = _ENGINES[type_]
+    if not options:
+        return engine.parse(text)
+    if type_ == "bun_api":
+        raise invalid("A base URL has no options.", "options")
+    return engine.parse(split(text, type_).with_options(options).text())
 
 
-def build(type_: str, parts: Parts) -> Connection:
-    """Makes a connection string of parts, none of them percent-encoded.
+def build(type_: str, parts: Parts, options: Mapping[str, str] = _NONE) -> Connection:
+    """Makes a connection string of parts and options, none of them percent-encoded.
 
     Raises:
         StudioError: INVALID_CONNECTION_STRING, a part can't stand in this engine's URL.
     """
+    return parse(type_, _ENGINES[type_].assemble(parts), options)
+
+
+def amend(type_: str, text: str, changes: Changes) -> Connection:
+    """Replaces parts of a connection string; the others stay, options and further hosts among them.
+
+    Raises:
+        StudioError: INVALID_CONNECTION_STRING, a part can't stand in this URL.
+    """
     engine = _ENGINES[type_]
-    return engine.parse(engine.assemble(parts))
+    return engine.parse(engine.amend(split(text, type_), changes).text())

@@ -6,8 +6,20 @@ as HTTP basic authentication. Never in the path or the query, which servers and 
 
 from __future__ import annotations
 
-from services.registry.connection_strings.common import Connection, Parts, decode, invalid, split, userinfo
-from services.registry.connection_strings.hosts import format_host, parse_one_host
+import dataclasses
+
+from services.registry.connection_strings.common import (
+    Changes,
+    Connection,
+    Parts,
+    Url,
+    decode,
+    invalid,
+    split,
+    userinfo,
+)
+from services.registry.connection_strings.hosts import change_hosts, format_host, parse_one_host
+from services.runtime.errors import StudioError
 
 TYPE = "bun_api"
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -35,11 +47,24 @@ def parse(text: str) -> Connection:
     return Connection(url.text(), parts)
 
 
+def amend(url: Url, changes: Changes) -> Url:
+    """The base URL with other parts."""
+    if changes.database_name:
+        raise _no_database()
+    tls = url.scheme == "https" if changes.tls is None else changes.tls
+    url = dataclasses.replace(url, scheme="https" if tls else "http", hosts=change_hosts(url.hosts, changes))
+    return url.with_login(changes, password_needed=True)
+
+
 def assemble(parts: Parts) -> str:
     """The base URL of a server."""
     if parts.database_name:
-        raise invalid(
-            "A Bun API has no database name; a base path is given by connection_string.", "database_name"
-        )
+        raise _no_database()
     login = userinfo(parts.username, parts.password) if parts.username or parts.password else ""
     return f"{'https' if parts.tls else 'http'}://{login}{format_host(parts)}"
+
+
+def _no_database() -> StudioError:
+    return invalid(
+        "A Bun API has no database name; a base path is given by connection_string.", "database_name"
+    )

@@ -7,7 +7,9 @@ character to percent-encode; after that there is one reading. No message repeats
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -63,6 +65,23 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """Parts that replace those of a connection string; None leaves a part as it is, nothing is percent-encoded."""
+
+    host: str | None = None
+    """Replaces every host where there are several."""
+    port: int | None = None
+    """0 for the engine's own."""
+    username: str | None = None
+    """Empty for none."""
+    password: str | None = field(default=None, repr=False)
+    """Empty for none."""
+    database_name: str | None = None
+    """Empty for none."""
+    tls: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """A connection string that was read without doubt."""
 
@@ -87,6 +106,39 @@ class Url:
     def options(self) -> list[tuple[str, str]]:
         """The query's `key=value` pairs, decoded."""
         return _options(self.query)
+
+    def with_login(self, changes: Changes, *, password_needed: bool) -> Url:
+        """The URL with another user name or password; `password_needed` keeps the colon of an empty one."""
+        if changes.username is None and changes.password is None:
+            return self
+        user = self.username if changes.username is None else changes.username
+        password = self.password if changes.password is None else changes.password
+        if not user and not password:
+            return dataclasses.replace(self, username=None, password=None)
+        kept = (password or "") if password_needed else (password or None)
+        return dataclasses.replace(self, username=user or "", password=kept)
+
+    def without_options(self, *names: str) -> Url:
+        """The URL without these options; names in lower case."""
+        kept = [item for item in self.query.split("&") if item.partition("=")[0].lower() not in names]
+        return dataclasses.replace(self, query="&".join(kept))
+
+    def with_options(self, options: Mapping[str, str]) -> Url:
+        """The URL with more options, which are not percent-encoded.
+
+        Raises:
+            StudioError: a name is none, or stands there already with another value.
+        """
+        present = dict(self.options())
+        for name, value in options.items():
+            if not _OPTION.fullmatch(name):
+                raise invalid(
+                    "The name of an option has letters, digits, dots, hyphens and underscores.", "options"
+                )
+            if present.get(name, value) != value:
+                raise invalid(f"The option {name} is given twice, differently.", "options")
+        added = [f"{name}={encode(value)}" for name, value in options.items() if name not in present]
+        return dataclasses.replace(self, query="&".join(filter(None, [self.query, *added])))
 
     def text(self) -> str:
         """The URL in canonical form."""
@@ -121,7 +173,8 @@ def split(text: str, type_: str) -> Url:
     rest = text[match.end() :]
     end = next((index for index, character in enumerate(rest) if character in "/?#"), len(rest))
     authority, tail = rest[:end], rest[end:]
-    if "@" in tail:
+    # The specification of MongoDB's allows it among the options, once the login is over.
+    if "@" in (tail.partition("?")[0] if type_ == "mongodb" and "@" in authority else tail):
         raise _unencoded(tail[0], ' (and an "@" after the host as %40)')
     if "#" in tail:
         raise _unencoded("#")

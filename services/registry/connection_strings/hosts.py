@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from services.registry.connection_strings.common import Parts, invalid
+from services.registry.connection_strings.common import Changes, Parts, invalid
 
 MAX_HOSTS = 50
 """Members of a replica set are at most 50; no list of seeds is longer."""
@@ -48,6 +48,26 @@ def parse_host(text: str, default_port: int) -> tuple[str, int]:
     if not name:
         raise invalid("The connection string names no host.")
     return check_name(name), _port(port, default_port) if colon else default_port
+
+
+def change_hosts(hosts: str, changes: Changes) -> str:
+    """The hosts of a URL with another host or port.
+
+    Raises:
+        StudioError: the new ones are no host and port, or it is not clear which port is meant.
+    """
+    if changes.host is None and changes.port is None:
+        return hosts
+    first = hosts.partition(",")[0]
+    name, colon, port = first.rpartition(":") if not first.endswith("]") else (first, "", "")
+    if not colon:
+        name = first
+    if changes.host is None:
+        if "," in hosts:
+            raise invalid("The connection has several hosts: change them by connection_string.", "port")
+        return f"{name}:{changes.port}" if changes.port else name
+    number = int(port or 0) if changes.port is None else changes.port
+    return format_host(Parts(host=changes.host, port=number))
 
 
 def check_name(name: str) -> str:

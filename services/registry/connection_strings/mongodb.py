@@ -8,8 +8,10 @@ checks the options' values. Its `parse_uri` is not used: it resolves SRV records
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from services.registry.connection_strings.common import (
+    Changes,
     Connection,
     Parts,
     Url,
@@ -19,7 +21,13 @@ from services.registry.connection_strings.common import (
     split,
     userinfo,
 )
-from services.registry.connection_strings.hosts import check_name, format_host, parse_host, parse_hosts
+from services.registry.connection_strings.hosts import (
+    MAX_HOSTS,
+    change_hosts,
+    check_name,
+    format_host,
+    parse_host,
+)
 
 TYPE = "mongodb"
 DEFAULT_PORT = 27017
@@ -33,8 +41,9 @@ _FILES = frozenset({"tlscafile", "tlscrlfile", "tlscertificatekeyfile", "ssl_ca_
 
 def parse(text: str) -> Connection:
     """Takes a MongoDB URL apart."""
-    url = split(text, TYPE)
-    if ":" in text.partition("://")[2].rpartition("@")[0].partition(":")[2]:
+    url = _ascii_hosts(split(text, TYPE))
+    login = re.split("[/?]", text.partition("://")[2], maxsplit=1)[0].rpartition("@")[0]
+    if ":" in login.partition(":")[2]:
         raise invalid('A ":" in the user name or password must be written as %3A.')
     options = _options(url)
     _check_login(url, options)
@@ -55,6 +64,26 @@ def parse(text: str) -> Connection:
     return Connection(dataclasses.replace(url, path=url.path or "/").text(), parts)
 
 
+def amend(url: Url, changes: Changes) -> Url:
+    """The URL with other parts."""
+    url = url.with_login(changes, password_needed=False)
+    if (changes.host or "").startswith("/"):
+        if changes.port:
+            raise invalid("A Unix socket has no port.", "host")
+        url = dataclasses.replace(url, hosts=encode(changes.host or ""))
+    else:
+        from_socket = changes.host is not None and "%2f" in url.hosts.lower()
+        url = dataclasses.replace(url, hosts=change_hosts("" if from_socket else url.hosts, changes))
+    if changes.database_name is not None:
+        url = dataclasses.replace(url, path=f"/{encode(changes.database_name)}")
+    if changes.tls is not None:
+        is_srv = url.scheme == "mongodb+srv"
+        url = url.without_options("tls", "ssl")
+        # With SRV it is the default, elsewhere not.
+        url = url.with_options({} if changes.tls == is_srv else {"tls": str(changes.tls).lower()})
+    return url
+
+
 def assemble(parts: Parts) -> str:
     """The URL of one server."""
     login = userinfo(parts.username, parts.password or None) if parts.username or parts.password else ""
@@ -72,12 +101,34 @@ def _hosts(url: Url) -> list[tuple[str, int]]:
         if "," in url.hosts or ":" in url.hosts:
             raise invalid("mongodb+srv:// takes one host name without a port; DNS gives the rest.")
         return [(check_name(url.hosts), 0)] if url.hosts else [parse_host("", 0)]
-    if "%2f" in url.hosts.lower():
-        sockets = [decode(each) for each in url.hosts.split(",")]
-        if not all(each.startswith("/") and each.endswith(".sock") for each in sockets):
-            raise invalid("A Unix socket is given by its encoded absolute path: %2Ftmp%2Fmongodb-27017.sock.")
-        return [(each, 0) for each in sockets]
-    return parse_hosts(url.hosts, DEFAULT_PORT)
+    hosts = [_host(each) for each in url.hosts.split(",")]
+    if len(hosts) > MAX_HOSTS:
+        raise invalid(f"The connection string lists more than {MAX_HOSTS} hosts.")
+    return hosts
+
+
+def _host(text: str) -> tuple[str, int]:
+    if "%2f" not in text.lower():
+        return parse_host(text, DEFAULT_PORT)
+    path = decode(text)
+    if not path.startswith("/") or not path.endswith(".sock"):
+        raise invalid("A Unix socket is given by its encoded absolute path: %2Ftmp%2Fmongodb-27017.sock.")
+    return path, 0
+
+
+def _ascii_hosts(url: Url) -> Url:
+    """The URL with host names in ASCII: the specification has names percent-encoded or in any script."""
+    if "%2f" in url.hosts.lower() or (url.hosts.isascii() and "%" not in url.hosts):
+        return url
+    try:
+        return dataclasses.replace(url, hosts=",".join(_idna(decode(each)) for each in url.hosts.split(",")))
+    except UnicodeError:
+        raise invalid("A host is no valid name.") from None
+
+
+def _idna(text: str) -> str:
+    name, colon, port = text.partition(":")
+    return f"{name.encode('idna').decode()}{colon}{port}" if not text.startswith("[") else text
 
 
 def _options(url: Url) -> dict[str, str]:

@@ -6,7 +6,10 @@ the target and the login stand in their places, not among the parameters, where 
 
 from __future__ import annotations
 
+import dataclasses
+
 from services.registry.connection_strings.common import (
+    Changes,
     Connection,
     Parts,
     Url,
@@ -16,7 +19,7 @@ from services.registry.connection_strings.common import (
     split,
     userinfo,
 )
-from services.registry.connection_strings.hosts import format_host, parse_hosts
+from services.registry.connection_strings.hosts import change_hosts, format_host, parse_hosts
 
 TYPE = "postgres"
 DEFAULT_PORT = 5432
@@ -48,6 +51,30 @@ def parse(text: str) -> Connection:
         tls=options.get("sslmode") in _TLS_MODES,
     )
     return Connection(url.text(), parts)
+
+
+def amend(url: Url, changes: Changes) -> Url:
+    """The URL with other parts."""
+    url = url.with_login(changes, password_needed=False)
+    socket = dict(url.options()).get("host", "")
+    if changes.host is not None and (socket or changes.host.startswith("/")):
+        url = _moved(url, changes)
+    elif socket and changes.port:
+        raise invalid("A Unix socket has no port.", "port")
+    else:
+        url = dataclasses.replace(url, hosts=url.hosts if socket else change_hosts(url.hosts, changes))
+    if changes.database_name is not None:
+        url = dataclasses.replace(url, path=f"/{encode(changes.database_name)}")
+    if changes.tls is not None and changes.tls != (dict(url.options()).get("sslmode") in _TLS_MODES):
+        url = url.without_options("sslmode").with_options({"sslmode": "require"} if changes.tls else {})
+    return url
+
+
+def _moved(url: Url, changes: Changes) -> Url:
+    """From a socket to a host or the other way."""
+    target = split(assemble(Parts(host=changes.host or "", port=changes.port or 0)), TYPE)
+    url = url.without_options("host").with_options(dict(target.options()))
+    return dataclasses.replace(url, hosts=target.hosts, path=url.path or "/")
 
 
 def assemble(parts: Parts) -> str:

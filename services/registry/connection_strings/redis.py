@@ -11,9 +11,11 @@ no standard. The Sentinels' own login is given by the options `sentinel_username
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from services.registry.connection_strings.common import (
+    Changes,
     Connection,
     Parts,
     Url,
@@ -23,12 +25,13 @@ from services.registry.connection_strings.common import (
     split,
     userinfo,
 )
-from services.registry.connection_strings.hosts import format_host, parse_hosts, parse_one_host
+from services.registry.connection_strings.hosts import change_hosts, format_host, parse_hosts, parse_one_host
 
 TYPE = "redis"
 DEFAULT_PORT = 6379
 SENTINEL_PORT = 26379
 
+_TLS = frozenset({"rediss", "valkeys"})
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 # redis-py would let these replace what the URL says; then what is shown were not what is dialled.
 _NOT_AS_OPTION = frozenset(
@@ -57,6 +60,41 @@ def parse(text: str) -> Connection:
         tls=url.scheme.startswith(("rediss", "valkeys")),
     )
     return Connection(url.text(), parts)
+
+
+def amend(url: Url, changes: Changes) -> Url:
+    """The URL with other parts."""
+    url = url.with_login(changes, password_needed=True)
+    if url.scheme == "unix" or (changes.host or "").startswith("/"):
+        url = _moved(url, changes)
+    else:
+        stem, _, kind = url.scheme.partition("+")
+        tls = stem in _TLS if changes.tls is None else changes.tls
+        name = ("valkey" if stem.startswith("valkey") else "redis") + ("s" if tls else "")
+        scheme = f"{name}+{kind}" if kind else name
+        url = dataclasses.replace(url, scheme=scheme, hosts=change_hosts(url.hosts, changes))
+    return url if changes.database_name is None else _with_number(url, changes.database_name)
+
+
+def _moved(url: Url, changes: Changes) -> Url:
+    """From a socket to a host, the other way, or to another socket."""
+    now = parse(url.text()).parts
+    host = now.host if changes.host is None else changes.host
+    target = split(assemble(Parts(host=host, port=changes.port or 0, tls=changes.tls or False)), TYPE)
+    moved = dataclasses.replace(
+        url.without_options("db"), scheme=target.scheme, hosts=target.hosts, path=target.path
+    )
+    return _with_number(moved, now.database_name)
+
+
+def _with_number(url: Url, number: str) -> Url:
+    url = url.without_options("db")
+    if number:
+        _check_number(number)
+    if url.scheme == "unix":
+        return url.with_options({"db": number} if number else {})
+    before = f"/{url.path.split('/')[1]}" if url.scheme.endswith("+sentinel") else ""
+    return dataclasses.replace(url, path=f"{before}/{number}" if number else before)
 
 
 def assemble(parts: Parts) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from services.registry import railway
 from services.registry.store import Database
 from studio.registry.v1 import database_pb2
 
 
-def to_message(row: Database) -> database_pb2.Database:
-    """A registered database, as users see it."""
+def to_message(row: Database, *, on_railway: bool) -> database_pb2.Database:
+    """A registered database, as users see it.
+
+    Args:
+        row: the database.
+        on_railway: whether this system runs there, and can reach internal addresses.
+    """
     message = database_pb2.Database(
         id=row.id,
         project_id=row.project_id,
@@ -23,7 +29,9 @@ def to_message(row: Database) -> database_pb2.Database:
         database_name=row.database_name,
         username=row.username,
         status=row.status,
-        source="stored",
+        source=row.source,
+        stale=row.stale,
+        hint=row.hint or railway.advice(row.host, on_railway=on_railway),
     )
     message.created_at.FromDatetime(row.created_at)
     message.updated_at.FromDatetime(row.updated_at)

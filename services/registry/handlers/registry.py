@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import grpc
+from google.protobuf.empty_pb2 import Empty
 
 from services.registry.connection_strings import Parts
-from services.registry.databases import Databases, Target
+from services.registry.databases import Databases
+from services.registry.handlers.health import to_health, to_stats
 from services.registry.handlers.messages import to_message
-from services.registry.store import Filters
+from services.registry.health.reports import Reports
+from services.registry.store import Database, Filters
+from services.registry.target import Target
+from services.registry.updates import FIELDS, Updates, wanted
 from studio.registry.v1 import database_pb2
 from studio.registry.v1 import registry_service_pb2 as messages
 from studio.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 
 NEXT_PAGE_HEADER = "x-next-page-token"
+STALE_HEADER = "x-stale"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -24,10 +31,16 @@ class RegistryHandler(RegistryServiceServicer):
 
     Args:
         databases: what it calls.
+        updates: what it calls to change one.
+        reports: what it calls for health and counts.
+        on_railway: whether this system runs there.
     """
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, updates: Updates, reports: Reports, *, on_railway: bool) -> None:
         self._databases = databases
+        self._updates = updates
+        self._reports = reports
+        self._on_railway = on_railway
 
     async def ListDatabases(  # noqa: N802  the rpc's name
         self, request: messages.ListDatabasesRequest, context: Context
@@ -36,12 +49,17 @@ class RegistryHandler(RegistryServiceServicer):
         filters = Filters(
             project_ref=request.project_ref, type=request.type, status=request.status, search=request.search
         )
-        rows, token = await self._databases.list_page(
+        listed, token = await self._databases.list_page(
             filters, page_size=request.page_size, page_token=request.page_token
         )
-        if token:
-            await context.send_initial_metadata(((NEXT_PAGE_HEADER, token),))
-        return messages.ListDatabasesResponse(databases=map(to_message, rows), next_page_token=token)
+        headers = [(NEXT_PAGE_HEADER, token)] if token else []
+        if listed.stale:
+            headers.append((STALE_HEADER, "true"))
+        if headers:
+            await context.send_initial_metadata(tuple(headers))
+        return messages.ListDatabasesResponse(
+            databases=map(self._message, listed.rows), next_page_token=token
+        )
 
     async def CreateDatabase(  # noqa: N802  the rpc's name
         self,
@@ -55,8 +73,9 @@ class RegistryHandler(RegistryServiceServicer):
             name=request.name,
             description=request.description,
             skip_test=request.skip_test,
+            request_id=request.request_id,
         )
-        return to_message(created)
+        return self._message(created)
 
     async def GetDatabase(  # noqa: N802  the rpc's name
         self,
@@ -64,7 +83,44 @@ class RegistryHandler(RegistryServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> database_pb2.Database:
         """One database."""
-        return to_message(await self._databases.get(request.id))
+        return self._message(await self._databases.get(request.id))
+
+    async def UpdateDatabase(  # noqa: N802  the rpc's name
+        self,
+        request: messages.UpdateDatabaseRequest,
+        context: Context,  # noqa: ARG002
+    ) -> database_pb2.Database:
+        """Changes what the request names."""
+        given = {field.name: value for field, value in request.ListFields() if field.name in FIELDS}
+        change = wanted(given, request.update_mask.paths, skip_test=request.skip_test)
+        return self._message(await self._updates.update(request.id, change))
+
+    async def DeleteDatabase(  # noqa: N802  the rpc's name
+        self,
+        request: messages.DeleteDatabaseRequest,
+        context: Context,  # noqa: ARG002
+    ) -> Empty:
+        """Removes it from the registry."""
+        await self._databases.delete(request.id)
+        return Empty()
+
+    async def GetDatabaseHealth(  # noqa: N802  the rpc's name
+        self,
+        request: messages.GetDatabaseHealthRequest,
+        context: Context,  # noqa: ARG002
+    ) -> messages.GetDatabaseHealthResponse:
+        """The checks of one database."""
+        found = await self._databases.get(request.id)
+        since = request.since.ToDatetime(UTC) if request.HasField("since") else None
+        return to_health(found, await self._reports.history(found.id, since))
+
+    async def GetDatabaseStats(  # noqa: N802  the rpc's name
+        self,
+        request: messages.GetDatabaseStatsRequest,
+        context: Context,  # noqa: ARG002
+    ) -> messages.GetDatabaseStatsResponse:
+        """How many databases there are."""
+        return to_stats(await self._reports.stats(request.project_ref))
 
     async def TestConnection(  # noqa: N802  the rpc's name
         self,
@@ -82,6 +138,9 @@ class RegistryHandler(RegistryServiceServicer):
         """Tests what is saved."""
         return await self._databases.test_saved(request.id)
 
+    def _message(self, row: Database) -> database_pb2.Database:
+        return to_message(row, on_railway=self._on_railway)
+
 
 def _target(request: messages.CreateDatabaseRequest | messages.TestConnectionRequest) -> Target:
     parts = Parts(
@@ -93,5 +152,9 @@ def _target(request: messages.CreateDatabaseRequest | messages.TestConnectionReq
         tls=request.tls,
     )
     return Target(
-        type=request.type, connection_string=request.connection_string, parts=parts, config=request.config
+        type=request.type,
+        connection_string=request.connection_string,
+        parts=parts,
+        config=request.config,
+        options=dict(request.options),
     )

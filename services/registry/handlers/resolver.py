@@ -40,7 +40,7 @@ class ResolverHandler(ResolverServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> messages.ResolveConnectionResponse:
         """One connection, sealed."""
-        found = await self._databases.sealed(request.id, request.type)
+        found = await self._databases.resolve(request.id, request.type)
         answer = messages.ResolveConnectionResponse(
             id=found.id,
             type=found.type,

@@ -1,7 +1,8 @@
 """Where registered databases are kept.
 
 `Store` is what the registry asks of it; `postgres` keeps them in the platform database, `nothing` stands in where
-there is none. The connections from the environment will be a third.
+there is none. Around either, `remembering` answers reads while the platform database is away, and `environment` adds
+the connections of the environment.
 """
 
 from __future__ import annotations
@@ -9,19 +10,55 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.registry.store.rows import Change, Database, Filters, Key, Known, NewDatabase, Sealed
+from services.registry.store.rows import (
+    Change,
+    Database,
+    Edit,
+    Filters,
+    Key,
+    Known,
+    Listed,
+    NewConnection,
+    NewDatabase,
+    OvertakenError,
+    Request,
+    RequestRepeatedError,
+    Sealed,
+)
 
-__all__ = ["Change", "Database", "Filters", "Key", "Known", "NewDatabase", "Sealed", "Store"]
+__all__ = [
+    "Change",
+    "Database",
+    "Edit",
+    "Filters",
+    "Key",
+    "Known",
+    "Listed",
+    "NewConnection",
+    "NewDatabase",
+    "OvertakenError",
+    "Request",
+    "RequestRepeatedError",
+    "Sealed",
+    "Store",
+]
 
 
 class Store(Protocol):
     """Keeps databases. Every method raises REGISTRY_UNAVAILABLE when it can't be asked."""
 
-    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> list[Database]:
+    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> Listed:
         """At most `limit` databases by project, name and id, from the one after `after` on."""
 
     async def get(self, database_id: str) -> Database | None:
         """One database; None where there is none of this id."""
+
+    def check_writable(self, database_id: str) -> None:
+        """Refuses a database that can't be changed, before anything slow is done for it.
+
+        Raises:
+            StudioError: REGISTRY_READ_ONLY.
+        """
 
     async def check_free(self, project_ref: str, name: str) -> None:
         """Refuses what `insert` would refuse, before anything slow is done for it.
@@ -35,6 +72,25 @@ class Store(Protocol):
 
         Raises:
             StudioError: PROJECT_NOT_FOUND, ALREADY_EXISTS, REGISTRY_READ_ONLY.
+            RequestRepeatedError: the request that makes it was made before.
+        """
+
+    async def request(self, request_id: str) -> Request | None:
+        """What a request has made; None where it has made nothing."""
+
+    async def update(self, edit: Edit) -> Database | None:
+        """Changes a database; None where there is none of this id.
+
+        Raises:
+            StudioError: ALREADY_EXISTS, REGISTRY_READ_ONLY.
+            OvertakenError: `edit.based_on` is no longer what is stored.
+        """
+
+    async def delete(self, database_id: str) -> bool:
+        """Removes a database; False where there is none of this id.
+
+        Raises:
+            StudioError: REGISTRY_READ_ONLY.
         """
 
     async def sealed(self, database_id: str) -> Sealed | None:

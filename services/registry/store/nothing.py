@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.registry.store.rows import Change, Database, Filters, Key, Known, NewDatabase, Sealed
+from services.registry.store.rows import (
+    Change,
+    Database,
+    Edit,
+    Filters,
+    Key,
+    Known,
+    Listed,
+    NewDatabase,
+    Request,
+    Sealed,
+)
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_REGISTRY_READ_ONLY
 
@@ -12,19 +23,35 @@ from studio.options.v1.errors_pb2 import ERROR_REASON_REGISTRY_READ_ONLY
 class Nothing:
     """Keeps no databases."""
 
-    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> list[Database]:  # noqa: ARG002
+    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> Listed:  # noqa: ARG002
         """No database."""
-        return []
+        return Listed([])
 
     async def get(self, database_id: str) -> Database | None:  # noqa: ARG002
         """None."""
         return None
+
+    def check_writable(self, database_id: str) -> None:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
 
     async def check_free(self, project_ref: str, name: str) -> None:  # noqa: ARG002
         """Always refuses."""
         raise _read_only()
 
     async def insert(self, new: NewDatabase) -> Database:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def request(self, request_id: str) -> Request | None:  # noqa: ARG002
+        """None."""
+        return None
+
+    async def update(self, edit: Edit) -> Database | None:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def delete(self, database_id: str) -> bool:  # noqa: ARG002
         """Always refuses."""
         raise _read_only()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
@@ -13,6 +15,7 @@ from psycopg import conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from services.registry import metrics
 from services.registry.store.failures import is_connection_lost, translated
 from services.registry.store.guard import answered_within
 from services.runtime import context
@@ -30,6 +33,16 @@ RECONNECT_TIMEOUT_S = 1.0
 """How long the pool itself repeats a failed connect. Short: its waits double, and every call starts a new attempt."""
 MAX_IDLE_S = 300.0
 APPLICATION_NAME = "studio-databases registry"
+
+
+def platform_name(database_url: str) -> str:
+    """Which platform database a URL leads to: the same for every user and option."""
+    given = conninfo.conninfo_to_dict(database_url)
+    return json.dumps([str(given.get(name, "")) for name in ("host", "hostaddr", "port", "dbname")])
+
+
+async def _do_nothing() -> None:
+    return
 
 
 class Connection(psycopg.AsyncConnection[TupleRow]):
@@ -67,9 +80,17 @@ class Pool:
         database_url: libpq URL of the platform database.
         size: connections at most.
         waiting: calls that may wait for one; one more is refused at once.
+        after_write: called when a write has been committed, before its caller hears of it.
     """
 
-    def __init__(self, database_url: str, *, size: int, waiting: int) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        size: int,
+        waiting: int,
+        after_write: Callable[[], Awaitable[None]] = _do_nothing,
+    ) -> None:
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             kwargs={**connection_arguments(database_url), "autocommit": True},
             min_size=1,
@@ -83,7 +104,10 @@ class Pool:
             configure=_note_age,
             open=False,
         )
+        self._after_write = after_write
         self._broken_at = -math.inf
+        for state in ("pool_size", "pool_available", "requests_waiting"):
+            metrics.PLATFORM_POOL.labels(state).set_function(functools.partial(self._stat, state))
 
     async def open(self) -> None:
         """Starts connecting; does not wait for it, since PostgreSQL may come later than we do."""
@@ -113,8 +137,11 @@ class Pool:
             return await retry(once, when=is_worth_a_retry)
 
     @contextlib.asynccontextmanager
-    async def write(self) -> AsyncIterator[Connection]:
+    async def write(self, *, changes_lists: bool = True) -> AsyncIterator[Connection]:
         """A connection in a transaction. Checked before: a statement that may have run is never repeated.
+
+        Args:
+            changes_lists: whether it may write something that lists show.
 
         Raises:
             StudioError: REGISTRY_UNAVAILABLE, RESOURCE_EXHAUSTED.
@@ -122,6 +149,11 @@ class Pool:
         with translated():
             async with self._acquired(check=True) as connection, connection.transaction():
                 yield connection
+        if changes_lists:
+            await self._after_write()
+
+    def _stat(self, name: str) -> float:
+        return float(self._pool.get_stats().get(name, 0))
 
     @contextlib.asynccontextmanager
     async def _acquired(self, *, check: bool = False) -> AsyncIterator[Connection]:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from psycopg import errors as pg
 from psycopg.types.json import Jsonb
 
-from services.registry.store.pool import Pool
-from services.registry.store.rows import Change, Database, Filters, Key, Known, NewDatabase, Sealed
+from services.registry.cache.lists import Lists, Uncached
+from services.registry.store.edits import edit_statement
+from services.registry.store.pool import Connection, Pool
+from services.registry.store.rows import (
+    Change,
+    Database,
+    Edit,
+    Entry,
+    Filters,
+    Key,
+    Known,
+    Listed,
+    NewDatabase,
+    OvertakenError,
+    Request,
+    RequestRepeatedError,
+    Sealed,
+)
 from services.runtime.errors import FieldViolation, StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_ALREADY_EXISTS, ERROR_REASON_PROJECT_NOT_FOUND
 
@@ -49,20 +66,47 @@ FROM platform.projects p WHERE p.ref = %(project_ref)s LIMIT 1
 """
 _SEALED = """
 SELECT d.id::text, d.type::text, d.connection_string, platform.database_revision(d), d.name, coalesce(p.ref, ''),
-  coalesce(d.config, '{}')
+  coalesce(d.config, '{}'), d.deactivated_at IS NOT NULL
 FROM platform.databases d JOIN platform.projects p ON p.id = d.project_id
 WHERE d.id = %(id)s
 """
+_ENTRIES = f"""
+SELECT {_COLUMNS}, r.connection_string, platform.database_revision(r), r.deactivated_at IS NOT NULL
+FROM platform.databases_with_projects d JOIN platform.databases r ON r.id = d.id
+"""  # noqa: S608  constants only
+_ENTRY = f"{_ENTRIES} WHERE d.id = %(id)s"
+_NEXT_ENTRIES = f"{_ENTRIES} WHERE d.id > %(after)s::uuid ORDER BY d.id LIMIT %(limit)s"
+_REQUEST = """
+SELECT request_id::text, payload_digest, database_id::text
+FROM platform.database_requests WHERE request_id = %(id)s
+"""
+# Waits for another transaction that is just inserting the same one.
+_INSERT_REQUEST = """
+INSERT INTO platform.database_requests (request_id, payload_digest, database_id)
+VALUES (%(id)s, %(digest)s, %(database_id)s)
+ON CONFLICT DO NOTHING
+"""
+# A few more than one is added, so that the table shrinks to what is recent.
+_FORGET_REQUESTS = """
+DELETE FROM platform.database_requests WHERE request_id IN (
+  SELECT request_id FROM platform.database_requests WHERE created_at < now() - interval '7 days'
+  ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED
+)
+"""
+_DELETE = "DELETE FROM platform.databases WHERE id = %(id)s"
+# Only the sealing changes, so nobody need be told: see the trigger databases_connection_version.
+_RESEALING = "SELECT set_config('studio.resealing', 'on', true)"
 _REPLACE = "UPDATE platform.databases SET connection_string = %(new)s WHERE id = %(id)s AND connection_string = %(old)s"
 _SUCCESS = """
-UPDATE platform.databases SET status = 'active', last_connected_at = now()
+UPDATE platform.databases
+SET status = CASE WHEN deactivated_at IS NULL THEN 'active' ELSE status END, last_connected_at = now()
 WHERE id = %(id)s AND connection_string = %(tested)s
 """
 _CHANGES = """
-SELECT k.id::text, d.id IS NULL
+SELECT k.id::text, d.id IS NULL OR d.deactivated_at IS NOT NULL
 FROM unnest(%(ids)s::uuid[], %(revisions)s::text[]) AS k (id, revision)
 LEFT JOIN platform.databases d ON d.id = k.id AND d.type = %(type)s::platform.database_type
-WHERE d.id IS NULL OR platform.database_revision(d) <> k.revision
+WHERE d.id IS NULL OR d.deactivated_at IS NOT NULL OR platform.database_revision(d) <> k.revision
 """
 
 
@@ -71,13 +115,34 @@ class Postgres:
 
     Args:
         pool: connections to the platform database.
+        on_written: told what this process has stored.
+        lists: keeps pages of lists.
+        on_read: told the ids of what somebody looks at.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        on_written: Callable[[Entry], None] = lambda _: None,
+        lists: Lists | None = None,
+        on_read: Callable[[Iterable[str]], None] = lambda _: None,
+    ) -> None:
         self._pool = pool
+        self._on_written = on_written
+        self._lists = lists or Uncached()
+        self._on_read = on_read
 
-    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> list[Database]:
+    async def list_page(self, filters: Filters, after: Key | None, limit: int) -> Listed:
         """See `Store.list_page`."""
+
+        async def query() -> list[Database]:
+            return await self._query_page(filters, after, limit)
+
+        rows = await self._lists.page(filters, after, limit, query)
+        self._on_read(row.id for row in rows)
+        return Listed(rows)
+
+    async def _query_page(self, filters: Filters, after: Key | None, limit: int) -> list[Database]:
         parameters: dict[str, Any] = {
             "project_ref": filters.project_ref,
             "type": filters.type,
@@ -98,8 +163,12 @@ class Postgres:
 
     async def get(self, database_id: str) -> Database | None:
         """See `Store.get`."""
+        self._on_read((database_id,))
         rows = await self._pool.read(_GET, {"id": database_id})
         return Database(*rows[0]) if rows else None
+
+    def check_writable(self, database_id: str) -> None:
+        """See `Store.check_writable`: all of them are."""
 
     async def check_free(self, project_ref: str, name: str) -> None:
         """See `Store.check_free`."""
@@ -107,7 +176,7 @@ class Postgres:
         if not rows:
             raise _no_project(project_ref)
         if rows[0][0]:
-            raise _name_taken(name)
+            raise name_taken(name)
 
     async def insert(self, new: NewDatabase) -> Database:
         """See `Store.insert`."""
@@ -125,28 +194,58 @@ class Postgres:
             "config": Jsonb(new.config),
             "connected": new.connected,
         }
-        try:
+        with _refusals(new.project_ref, new.name):
             async with self._pool.write() as connection:
+                if new.request is not None:
+                    await _note_request(connection, new.request)
                 inserted = await connection.execute(_INSERT, parameters)
                 if inserted.rowcount == 0:
                     raise _no_project(new.project_ref)
-                row = await (await connection.execute(_GET, {"id": new.id})).fetchone()
-        except pg.UniqueViolation:
-            raise _name_taken(new.name) from None
-        except pg.ForeignKeyViolation:  # the project was deleted in this very moment
-            raise _no_project(new.project_ref) from None
-        if row is None:
+                written = await _entry(connection, new.id)
+        if written is None:
             raise _no_project(new.project_ref)
-        return Database(*row)
+        self._on_written(written)
+        return written.database
+
+    async def request(self, request_id: str) -> Request | None:
+        """See `Store.request`."""
+        rows = await self._pool.read(_REQUEST, {"id": request_id})
+        return Request(*rows[0]) if rows else None
+
+    async def update(self, edit: Edit) -> Database | None:
+        """See `Store.update`."""
+        statement, parameters = edit_statement(edit)
+        with _refusals("", edit.name or ""):
+            async with self._pool.write() as connection:
+                updated = await connection.execute(statement, parameters)
+                written = await _entry(connection, edit.id)
+        if written is None:
+            return None
+        if updated.rowcount == 0:
+            raise OvertakenError
+        self._on_written(written)
+        return written.database
+
+    async def delete(self, database_id: str) -> bool:
+        """See `Store.delete`."""
+        async with self._pool.write() as connection:
+            return (await connection.execute(_DELETE, {"id": database_id})).rowcount > 0
+
+    async def entries(self, after: str, limit: int) -> list[Entry]:
+        """At most `limit` databases by id, from the one after `after` on, with their ciphertexts."""
+        rows = await self._pool.read(_NEXT_ENTRIES, {"after": after, "limit": limit})
+        return [_to_entry(row) for row in rows]
 
     async def sealed(self, database_id: str) -> Sealed | None:
         """See `Store.sealed`."""
+        self._on_read((database_id,))
         rows = await self._pool.read(_SEALED, {"id": database_id})
         return Sealed(*rows[0]) if rows else None
 
     async def replace_ciphertext(self, database_id: str, old: str, new: str) -> None:
         """See `Store.replace_ciphertext`."""
-        async with self._pool.write() as connection:
+        async with self._pool.write(changes_lists=False) as connection:
+            await connection.execute(_RESEALING)
             await connection.execute(_REPLACE, {"id": database_id, "old": old, "new": new})
 
     async def record_success(self, database_id: str, tested: str) -> None:
@@ -167,6 +266,51 @@ class Postgres:
         return [Change(id_, deleted=deleted) for id_, deleted in rows]
 
 
+async def _note_request(connection: Connection, request: Request) -> None:
+    await connection.execute(_FORGET_REQUESTS)
+    noted = await connection.execute(
+        _INSERT_REQUEST, {"id": request.id, "digest": request.digest, "database_id": request.database_id}
+    )
+    if noted.rowcount == 0:
+        first = await (await connection.execute(_REQUEST, {"id": request.id})).fetchone()
+        # Gone in this very moment, when it was as old as requests get: then it is no repeat worth the name.
+        raise RequestRepeatedError(Request(*first) if first else request)
+
+
+async def _entry(connection: Connection, database_id: str) -> Entry | None:
+    row = await (await connection.execute(_ENTRY, {"id": database_id})).fetchone()
+    return _to_entry(row) if row else None
+
+
+def _to_entry(row: Sequence[Any]) -> Entry:
+    *shown, ciphertext, revision, deactivated = row
+    database = Database(*shown)
+    return Entry(
+        database,
+        Sealed(
+            id=database.id,
+            type=database.type,
+            ciphertext=ciphertext,
+            revision=revision,
+            name=database.name,
+            project_ref=database.project_ref,
+            config=database.config or {},
+            deactivated=deactivated,
+        ),
+    )
+
+
+@contextlib.contextmanager
+def _refusals(project_ref: str, name: str) -> Iterator[None]:
+    """What a constraint refuses, as errors of the contract."""
+    try:
+        yield
+    except pg.UniqueViolation:
+        raise name_taken(name) from None
+    except pg.ForeignKeyViolation:  # the project was deleted in this very moment
+        raise _no_project(project_ref) from None
+
+
 def _like_literal(text: str) -> str:
     """The text with the metacharacters of LIKE escaped, so that it stands for itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -176,6 +320,7 @@ def _no_project(project_ref: str) -> StudioError:
     return StudioError(ERROR_REASON_PROJECT_NOT_FOUND, f"There is no project {project_ref!r}.")
 
 
-def _name_taken(name: str) -> StudioError:
+def name_taken(name: str) -> StudioError:
+    """The error for a name that another database of the project has."""
     message = f"A database named {name!r} is already registered in this project."
     return StudioError(ERROR_REASON_ALREADY_EXISTS, message, violations=[FieldViolation("name", message)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,12 @@ class Database:
     last_connected_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    source: str = "stored"
+    """`stored` or `environment`."""
+    stale: bool = False
+    """The platform database can't be asked; this is what was known last."""
+    hint: str = ""
+    """Advice on the connection; empty for none."""
 
     def key(self) -> Key:
         """Where it stands in lists."""
@@ -49,6 +55,24 @@ class Sealed:
     name: str
     project_ref: str
     config: dict[str, Any]
+    deactivated: bool = False
+    """A user took it out of use: nothing connects to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """All that is known of one registered database."""
+
+    database: Database
+    sealed: Sealed
+
+
+class Listed(NamedTuple):
+    """A page of databases."""
+
+    rows: list[Database]
+    stale: bool = False
+    """The platform database can't be asked; these are what was known last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +92,62 @@ class NewDatabase:
     config: dict[str, Any]
     connected: bool
     """Whether a test has just succeeded: then it is active, else inactive until the first one does."""
+    request: Request | None = None
+    """The request that makes it, where it may be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that may be repeated, and what it made."""
+
+    id: str
+    digest: str
+    """Of what it asked for."""
+    database_id: str
+
+
+class RequestRepeatedError(Exception):
+    """A request was repeated: what it asked for is there.
+
+    Args:
+        request: as it was first made.
+    """
+
+    def __init__(self, request: Request) -> None:
+        super().__init__("the request was repeated")
+        self.request = request
+
+
+class OvertakenError(Exception):
+    """What a change was based on has changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """Another connection for a stored database."""
+
+    ciphertext: str
+    host: str
+    port: int
+    database_name: str
+    username: str
+    connected: bool
+    """As of a new database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What to change of a stored database; None leaves a field as it is."""
+
+    id: str
+    name: str | None = None
+    description: str | None = None
+    config: dict[str, Any] | None = None
+    status: str | None = None
+    """`active` or `inactive`, as a user chose."""
+    connection: NewConnection | None = None
+    based_on: str | None = None
+    """The ciphertext from which the new connection was made; None where it does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
