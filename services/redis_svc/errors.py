@@ -86,12 +86,18 @@ _TABLE: dict[str, tuple[e.ErrorReason.ValueType, str, str]] = {
     "MOVED": (
         e.ERROR_REASON_DB_QUERY_ERROR,
         "The server is a node of a Redis Cluster and another node holds the key.",
-        "Redis Cluster connections are not supported yet; register that node to see its keys.",
+        "Register the Cluster itself, with redis+cluster:// instead of redis://.",
     ),
+    "CROSSSLOT": (
+        e.ERROR_REASON_DB_QUERY_ERROR,
+        "The keys belong to different slots of the Redis Cluster, where one command can't work on all of them.",
+        "Work on them one by one, or give them a common part in braces, as in {user:1}:name and {user:1}:mail.",
+    ),
+    "NOGROUP": (e.ERROR_REASON_ELEMENT_NOT_FOUND, "The stream has no such consumer group.", ""),
+    "BUSYGROUP": (e.ERROR_REASON_CONFLICT, "The stream has a consumer group of this name already.", ""),
     "NOPROTO": (e.ERROR_REASON_DB_PROTOCOL_ERROR, "The Redis server does not support this protocol.", ""),
 }
-_TABLE["ASK"] = _TABLE["CROSSSLOT"] = _TABLE["MOVED"]
-_CLUSTER = frozenset({"MOVED", "ASK", "CROSSSLOT"})
+_TABLE["ASK"] = _TABLE["MOVED"]
 _AUTHENTICATION = frozenset({"NOAUTH", "WRONGPASS"})
 
 

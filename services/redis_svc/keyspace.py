@@ -8,22 +8,20 @@ other clients of the server, come in between. Keys go through in columns: one li
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 from services.redis_svc.client import RedisClient
+from services.redis_svc.cursors import invalid_cursor
 from services.redis_svc.errors import to_studio_error
 from services.redis_svc.key_details import UNKNOWN, Keys, Lookup, Wanted
 from services.redis_svc.limits import Limits
 from services.redis_svc.link import Link, Started
 from services.redis_svc.replies import Command, Reply, ServerError, pack
+from services.redis_svc.shards import Walk
 from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1 import errors_pb2 as e
-
-_CURSOR = re.compile(r"[0-9]{1,20}")
-_MAX_CURSOR = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Page:
     scanned: int
     """About how many keys were looked at."""
     total: int
-    """DBSIZE; -1 where the user may not ask."""
+    """DBSIZE, of all shards together; -1 where the user may not ask."""
 
 
 async def list_keys(
@@ -101,21 +99,42 @@ async def list_keys(
         time_left_s: seconds until the caller stops waiting.
 
     Raises:
-        StudioError: INVALID_CURSOR; INVALID_ARGUMENT for a type the server does not know; DB_PERMISSION_DENIED; …
+        StudioError: INVALID_CURSOR; INVALID_ARGUMENT for a type the server does not know; DB_PERMISSION_DENIED;
+            RESOURCE_EXHAUSTED when too many listings of this database are under way; …
     """
-    return await _Scan(client.links[0], query, client.limits, time_left_s).run(emit)
+    async with client.listings:
+        walk = client.walk(query.cursor)
+        scan = _Scan(walk, query, client.limits, time_left_s)
+        sizing = [link.start(pack(((b"DBSIZE",),)), 1) for link in client.links]
+        try:
+            while await walk.next():
+                await scan.run(walk.link, walk.position, emit)
+                await walk.reached(scan.position)
+                if not scan.wants_more:
+                    break
+            sizes = [(await started.replies())[0] for started in sizing]
+        finally:
+            for started in sizing:
+                started.cancel()
+    size = sum(each for each in sizes if isinstance(each, int))
+    if not all(isinstance(each, int) for each in sizes):
+        size = UNKNOWN
+    scanned = scan.scanned if size == UNKNOWN or walk.cursor or query.cursor else size
+    return Page(walk.cursor, scanned, size)
 
 
 class _Scan:
     """One page in the making: SCAN of step n, metadata of step n-1 and lengths of step n-2 go in one write."""
 
-    def __init__(self, link: Link, query: Query, limits: Limits, time_left_s: float) -> None:
-        self._link = link
+    def __init__(self, walk: Walk, query: Query, limits: Limits, time_left_s: float) -> None:
+        self._walk = walk
         self._query = query
         self._limits = limits
-        self._cursor = parse_cursor(query.cursor)
+        self.position = 0
+        """SCAN's cursor on the server that is scanned."""
+        self.scanned = 0
+        """About how many keys were looked at."""
         self._seen: set[bytes] = set()
-        self._scanned = 0
         self._budget = max(limits.scan_budget_keys, limits.scan_budget_factor * query.count)
         # Half of what the caller still waits for: the answer must be made and sent in it, too.
         self._until = asyncio.get_running_loop().time() + min(limits.scan_budget_s, time_left_s / 2)
@@ -124,9 +143,10 @@ class _Scan:
         self._lookup = Lookup(query.looked_up, query.type, limits, needs_memory=bool(query.min_memory))
         self._picked = 0
 
-    async def run(self, emit: Callable[[Keys], None]) -> Page:
-        link, lookup = self._link, self._lookup
-        sizing = link.start(pack(((b"DBSIZE",),)), 1)
+    async def run(self, link: Link, position: int, emit: Callable[[Keys], None]) -> None:
+        """Scans a server from a position: to its end, or until the page has enough."""
+        self._link, self.position = link, position
+        lookup = self._lookup
         scan: Started | None = self._start_scan()
         meta: tuple[list[bytes], Started] | None = None
         lengths: tuple[Keys, Started] | None = None
@@ -135,7 +155,7 @@ class _Scan:
                 names = self._take(await scan.replies()) if scan else []
                 keys = self._pick(lookup.keys(meta[0], await meta[1].replies())) if meta else None
                 done = lookup.with_lengths(lengths[0], await lengths[1].replies()) if lengths else None
-                scan = self._start_scan() if scan and self._goes_on() else None
+                scan = self._start_scan() if scan and self.position and self.wants_more else None
                 meta = lengths = None
                 if names and (payload := lookup.request(names)):
                     meta = (names, link.start(payload, lookup.width * len(names)))
@@ -149,15 +169,10 @@ class _Scan:
                 for each in (done, keys):
                     if each:
                         emit(each)
-            total = (await sizing.replies())[0]
         finally:
-            sizing.cancel()
             for started in (scan, meta and meta[1], lengths and lengths[1]):
                 if started:
                     started.cancel()
-        size = total if isinstance(total, int) else UNKNOWN
-        scanned = self._scanned if size == UNKNOWN or self._cursor or self._query.cursor else size
-        return Page(str(self._cursor) if self._cursor else "", scanned, size)
 
     def _pick(self, keys: Keys) -> Keys:
         keys = self._query.pick(keys)
@@ -169,22 +184,23 @@ class _Scan:
         """Keys for the page, as far as known: with filters that is a step or two late."""
         return self._picked if self._query.filters else len(self._seen)
 
-    def _goes_on(self) -> bool:
+    @property
+    def wants_more(self) -> bool:
+        """Whether the page is to hold more keys, and the call has time and work left for them."""
         return (
-            self._cursor != 0
-            and self._found < self._query.count
-            and self._scanned < self._budget
+            self._found < self._query.count
+            and self.scanned < self._budget
             and asyncio.get_running_loop().time() < self._until
         )
 
     def _start_scan(self) -> Started:
         missing = max(1, self._query.count - self._found)
         step = missing
-        if self._filtered and self._scanned:
+        if self._filtered and self.scanned:
             # As many as should hold what is missing, judging from the share that has matched so far.
-            step = missing * self._scanned // max(1, self._found)
+            step = missing * self.scanned // max(1, self._found)
         self._step = max(1, min(step, self._limits.scan_step))
-        command: Command = (b"SCAN", self._cursor)
+        command: Command = (b"SCAN", self.position)
         if self._query.pattern:
             command += (b"MATCH", self._query.pattern)
         command += (b"COUNT", self._step)
@@ -203,9 +219,9 @@ class _Scan:
                 "The Redis server answered SCAN with something else than a page.",
             )
         cursor, found = cast("tuple[bytes, list[bytes]]", reply)
-        self._cursor = int(cursor)
-        self._scanned += self._step if self._filtered else len(found)
-        names = list(dict.fromkeys(found))
+        self.position = int(cursor)
+        self.scanned += self._step if self._filtered else len(found)
+        names = self._walk.keep(list(dict.fromkeys(found)))
         if not self._seen.isdisjoint(names):
             names = [name for name in names if name not in self._seen]
         self._seen.update(names)
@@ -217,25 +233,3 @@ class _Scan:
         if "unknown type name" in reply.text:
             return invalid_argument("type", "the server knows no such type")
         return to_studio_error(reply, command="SCAN")
-
-
-def parse_cursor(text: str) -> int:
-    """The number a cursor is: what SCAN takes, an unsigned integer of 64 bits.
-
-    Raises:
-        StudioError: INVALID_CURSOR.
-    """
-    if not text:
-        return 0
-    if not _CURSOR.fullmatch(text) or int(text) > _MAX_CURSOR:
-        raise invalid_cursor()
-    return int(text)
-
-
-def invalid_cursor() -> StudioError:
-    """The error for a cursor that the server does not know."""
-    return StudioError(
-        e.ERROR_REASON_INVALID_CURSOR,
-        "The cursor is none of this database's.",
-        hint="Take it from the answer before, as it is; leave it out for the first page.",
-    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from services.redis_svc.client import RedisClient
-from services.redis_svc.keyspace import invalid_cursor, parse_cursor
+from services.redis_svc.cursors import invalid_cursor, parse_cursor
 from services.redis_svc.replies import Command, Reply, ServerError
 from services.redis_svc.types.ask import check_type, of_type, raise_first, read
 

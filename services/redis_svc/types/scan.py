@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import cast
 
 from services.redis_svc.client import RedisClient
-from services.redis_svc.keyspace import parse_cursor
+from services.redis_svc.cursors import parse_cursor
 from services.redis_svc.replies import Command, Reply, pack
 from services.redis_svc.types.ask import of_type, raise_typed, read
 
