@@ -154,8 +154,10 @@ async def transact(
             commands = decide(found)
             if not commands:
                 return []
-            begun, *queued, done = await _commit(connection, commands)
+            # Alone: where MULTI is refused, what stood behind it would be executed at once, and not together.
+            (begun,) = await _ask(connection, [(b"MULTI",)])
             raise_for(begun, command="MULTI")
+            *queued, done = await _commit(connection, commands)
             for command, reply in zip(commands, queued, strict=True):
                 raise_for(reply, command=name_of(command))
             raise_for(done, command="EXEC")
@@ -181,7 +183,7 @@ async def _ask(connection: Connection, commands: Sequence[Command]) -> list[Repl
 
 async def _commit(connection: Connection, commands: Sequence[Command]) -> list[Reply]:
     try:
-        return await _ask(connection, [(b"MULTI",), *commands, (b"EXEC",)])
+        return await _ask(connection, [*commands, (b"EXEC",)])
     except (ConnectionLostError, CommandTimeoutError) as error:
         raise unknown_outcome(error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 
@@ -118,6 +119,65 @@ async def test_if_exists_sets_only_then(client: RedisClient, valkey: Redis) -> N
     await valkey.set("k", "0")
     await values.set_value(client, b"k", b"1", Setting(if_exists=True))
     assert await valkey.get("k") == b"1"
+
+
+@pytest.mark.parametrize("before", [b"", b"text", EVERY_BYTE, b"x" * 2_000_000])
+async def test_a_value_is_set_where_it_still_is_what_the_caller_saw(
+    any_engine: Engine, before: bytes
+) -> None:
+    client, redis = any_engine
+    await redis.set(EVERY_BYTE, before, px=1_000_000)
+
+    await values.set_value(client, EVERY_BYTE, b"new", Setting(expected=before, keep_ttl=True))
+
+    assert await redis.get(EVERY_BYTE) == b"new"
+    assert await redis.pttl(EVERY_BYTE) > 0
+
+
+@pytest.mark.parametrize("now", [b"other", b"", None])
+async def test_a_value_that_is_another_by_now_is_not_set(
+    client: RedisClient, valkey: Redis, now: bytes | None
+) -> None:
+    if now is not None:
+        await valkey.set("k", now)
+
+    for setting in (Setting(expected=b"seen"), Setting(expected=b"seen", if_exists=True, ttl_ms=5)):
+        assert await reason_of(values.set_value(client, b"k", b"new", setting)) == "CONFLICT"
+    assert await valkey.get("k") == now
+    assert await valkey.pttl("k") == (-2 if now is None else -1)
+
+
+async def test_a_key_that_is_no_string_any_more_is_not_set(client: RedisClient, valkey: Redis) -> None:
+    await valkey.rpush("k", "item")
+
+    assert await reason_of(values.set_value(client, b"k", b"new", Setting(expected=b"seen"))) == "CONFLICT"
+    assert await valkey.lrange("k", 0, -1) == [b"item"]
+
+
+async def test_a_key_that_must_not_exist_can_not_hold_what_is_expected(client: RedisClient) -> None:
+    setting = Setting(expected=b"", if_not_exists=True)
+
+    assert await reason_of(values.set_value(client, b"k", b"v", setting)) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("rule", ["", "-@scripting"])
+async def test_of_many_who_edit_the_same_value_one_wins(
+    start_valkey: StartValkey, open_client: OpenClient, rule: str
+) -> None:
+    server = await start_valkey(users=(f"editor on >pw ~* +@all {rule}",))
+    client = open_client(server.url_of("editor", "pw"))
+    async with Redis.from_url(server.url) as admin:
+        await admin.set("k", "start")
+
+        done = await asyncio.gather(
+            *(values.set_value(client, b"k", b"%d" % n, Setting(expected=b"start")) for n in range(8)),
+            return_exceptions=True,
+        )
+
+        winners = [n for n, each in enumerate(done) if each is None]
+        assert len(winners) == 1
+        assert await admin.get("k") == b"%d" % winners[0]
+    assert {each.reason_name for each in done if isinstance(each, StudioError)} == {"CONFLICT"}
 
 
 async def test_a_value_beyond_the_limit_is_refused_before_it_is_sent(client: RedisClient) -> None:
