@@ -91,6 +91,7 @@ class CachedLists:
         # Writes of this replica, and up to which of all changes the generation has been replaced.
         self._writes = 0
         self._settled = -1
+        self._settling = asyncio.Lock()
         self._loading: dict[str, asyncio.Task[list[Database]]] = {}
 
     async def page(self, filters: Filters, after: Key | None, limit: int, load: Load) -> list[Database]:
@@ -137,7 +138,10 @@ class CachedLists:
     async def _find(self, suffix: str) -> tuple[list[Database] | None, str]:
         """The page, or None, and its key under the generation that holds now."""
         if self._settled < self._changes():
-            await self._replace_generation()
+            async with self._settling:
+                # One replacement serves all who wait for it.
+                if self._settled < self._changes():
+                    await self._replace_generation()
         # Other calls may replace it while this one waits.
         expected = self._generation
         key = self._key(expected, suffix)
