@@ -141,7 +141,8 @@ class _Scan:
         self._filtered = bool(query.pattern or query.type or query.filters)
         self._step = 0
         self._lookup = Lookup(query.looked_up, query.type, limits, needs_memory=bool(query.min_memory))
-        self._picked = 0
+        self._judged = 0  # keys that the filters have seen
+        self._picked = 0  # and let through
 
     async def run(self, link: Link, position: int, emit: Callable[[Keys], None]) -> None:
         """Scans a server from a position: to its end, or until the page has enough."""
@@ -175,14 +176,17 @@ class _Scan:
                     started.cancel()
 
     def _pick(self, keys: Keys) -> Keys:
+        self._judged += len(keys.names)
         keys = self._query.pick(keys)
         self._picked += len(keys.names)
         return keys
 
     @property
     def _found(self) -> int:
-        """Keys for the page, as far as known: with filters that is a step or two late."""
-        return self._picked if self._query.filters else len(self._seen)
+        """Keys for the page: with filters about as many, for those of the last step are still looked up."""
+        if not self._query.filters:
+            return len(self._seen)
+        return self._picked * len(self._seen) // max(1, self._judged)
 
     @property
     def wants_more(self) -> bool:
@@ -196,7 +200,7 @@ class _Scan:
     def _start_scan(self) -> Started:
         missing = max(1, self._query.count - self._found)
         step = missing
-        if self._filtered and self.scanned:
+        if self._filtered and self.scanned and (self._judged or not self._query.filters):
             # As many as should hold what is missing, judging from the share that has matched so far.
             step = missing * self.scanned // max(1, self._found)
         self._step = max(1, min(step, self._limits.scan_step))
