@@ -40,6 +40,10 @@ class RedisApi:
         """The status and the error code of a POST that must fail."""
         return _failure(await self.http.post(f"{self._base}/{route}", json=body))
 
+    async def post_status(self, route: str, **body: object) -> int:
+        """The status of a POST that may fail."""
+        return (await self.http.post(f"{self._base}/{route}", json=body)).status_code
+
     async def permission(self, verb: str, route: str, **fields: object) -> str:
         """The permission that an answer with 403 says is missing."""
         if verb == "GET":
