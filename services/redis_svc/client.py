@@ -72,6 +72,11 @@ class RedisClient:
         if self._cluster is not None:
             await self._cluster.ready()
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether one command may only be about keys of one slot."""
+        return self._cluster is not None
+
     def link_for(self, key: bytes) -> Link:
         """The way to the server that holds a key."""
         return self._link if self._cluster is None else self._cluster.link_for(key)

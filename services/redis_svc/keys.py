@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import conflict, key_not_found, raise_for, to_studio_error
 from services.redis_svc.key_details import UNKNOWN, Lookup, Wanted
-from services.redis_svc.link import Link
 from services.redis_svc.replies import Command, Reply, ServerError, pack
 from services.redis_svc.types.ask import of_type, raise_first
 from services.runtime.errors import StudioError, invalid_argument
@@ -133,31 +132,22 @@ async def copy(
 async def delete(client: RedisClient, keys: Sequence[bytes]) -> int:
     """Removes keys; the server frees their memory in the background (https://redis.io/docs/latest/commands/unlink/).
 
-    On one server it is one command: all of them go, or none where the user may not touch one.
+    But for Clusters it is one command: all of them go, or none where the user may not touch one.
 
     Returns:
         How many existed.
     """
-    deleted = 0
-    for link, names in _by_link(client, keys):
-        groups: list[tuple[bytes, ...]] = (
-            [tuple(names)] if len(client.links) == 1 else [(name,) for name in names]
-        )
-        replies = await link.execute_many([(b"UNLINK", *group) for group in groups], repeatable=False)
-        refused = [group for group, reply in zip(groups, replies, strict=True) if _lacks_unlink(reply)]
-        if refused:
-            # Before Redis 4, or not allowed: refused is not executed, so that DEL does nothing twice.
-            commands: list[Command] = [(b"DEL", *group) for group in refused]
-            others = await link.execute_many(commands, repeatable=False)
-            if any(isinstance(reply, ServerError) and reply.prefix == "NOPERM" for reply in others):
-                others = [
-                    reply for reply in replies if _lacks_unlink(reply)
-                ]  # UNLINK is what it should be given
+    groups = [(key,) for key in keys] if client.is_cluster else [tuple(keys)]
+    replies = await _run(client, b"UNLINK", groups)
+    refused = [group for group, reply in zip(groups, replies, strict=True) if _lacks_unlink(reply)]
+    if refused:
+        # Before Redis 4, or not allowed: refused is not executed, so that DEL does nothing twice.
+        others = await _run(client, b"DEL", refused)
+        if not any(isinstance(reply, ServerError) and reply.prefix == "NOPERM" for reply in others):
             replies = [reply for reply in replies if not _lacks_unlink(reply)] + others
-        for reply in replies:
-            raise_for(reply, command="UNLINK")
-            deleted += of_type(reply, int)
-    return deleted
+    for reply in replies:
+        raise_for(reply, command="UNLINK")
+    return sum(of_type(reply, int) for reply in replies)
 
 
 async def set_expiry(
@@ -192,11 +182,8 @@ async def set_expiry(
     return 0 if left == _EXPIRED else left
 
 
-def _by_link(client: RedisClient, keys: Sequence[bytes]) -> list[tuple[Link, list[bytes]]]:
-    groups: dict[Link, list[bytes]] = {}
-    for key in keys:
-        groups.setdefault(client.link_for(key), []).append(key)
-    return list(groups.items())
+async def _run(client: RedisClient, name: bytes, groups: Sequence[tuple[bytes, ...]]) -> list[Reply]:
+    return await client.execute_many([(group[0], (name, *group)) for group in groups], repeatable=False)
 
 
 def _lacks_unlink(reply: Reply) -> bool:
