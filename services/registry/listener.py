@@ -20,6 +20,8 @@ from services.runtime.logs import get_logger
 
 CHANNEL = "studio_databases"
 """The channel of `platform.notify_database_changed()`."""
+LISTS_CHANNEL = "studio_lists"
+"""The channel of `platform.notify_lists_changed()`."""
 PROBE_EVERY_S = 10.0
 """How often the connection is used, so that a server gone without a word is noticed."""
 PROBE_TIMEOUT_S = 5.0
@@ -59,13 +61,17 @@ class Listener:
         async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
             connection = await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
         async with connection:
+            await connection.execute(f"LISTEN {LISTS_CHANNEL}")
             await connection.execute(f"LISTEN {CHANNEL}")
             self._feed.up()
             backoff.reset()
             log.info("listener.up", channel=CHANNEL)
             while True:
                 async for notification in connection.notifies(timeout=PROBE_EVERY_S):
-                    self._hear(notification.payload)
+                    if notification.channel == LISTS_CHANNEL:
+                        self._feed.lists_changed()
+                    else:
+                        self._hear(notification.payload)
                 with answered_within(connection, PROBE_TIMEOUT_S):
                     await connection.execute("SELECT 1")
 
