@@ -59,9 +59,7 @@ def change_hosts(hosts: str, changes: Changes) -> str:
     if changes.host is None and changes.port is None:
         return hosts
     first = hosts.partition(",")[0]
-    name, colon, port = first.rpartition(":") if not first.endswith("]") else (first, "", "")
-    if not colon:
-        name = first
+    name, port = (first, "") if first.endswith("]") or ":" not in first else first.rsplit(":", 1)
     if changes.host is None:
         if "," in hosts:
             raise invalid("The connection has several hosts: change them by connection_string.", "port")
