@@ -62,6 +62,8 @@ async def test_an_edit_under_a_precondition_changes_nothing_there_either(any_eng
 
     assert error.reason_name == "NOT_SUPPORTED"
     assert await redis.get("k") == b"{}"
+    error = await failure_of(json_documents.set_(client, b"none", "", "[]", "{}"))
+    assert error.reason_name == "NOT_SUPPORTED"
 
 
 # --------------------------------------------------------------------------------------------- replies

@@ -89,8 +89,7 @@ async def set_(client: RedisClient, key: bytes, path: str, text: str, expected: 
 
         def decide(replies: list[Reply]) -> Sequence[Command]:
             type_, selected = replies
-            if type_ != b"none":
-                _raise_for(selected, type_, "JSON.GET")
+            _raise_for(selected, type_, "JSON.GET")
             if not isinstance(selected, bytes) or not same(selected.decode(), wanted):
                 raise changed()
             return [command]
