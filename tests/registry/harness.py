@@ -223,13 +223,20 @@ class ScriptedEngine(engine.EngineServiceServicer):
         self.answer: ConnectionDiagnosis | grpc.StatusCode = SUCCESS
         self.delay_s = 0.0
         self.asked: list[DiagnoseConnectionRequest] = []
+        self.most_at_a_time = 0
+        self._running = 0
         self.address = ""
 
     async def DiagnoseConnection(  # noqa: N802  the rpc's name
         self, request: DiagnoseConnectionRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> ConnectionDiagnosis:
         self.asked.append(request)
-        await asyncio.sleep(self.delay_s)
+        self._running += 1
+        self.most_at_a_time = max(self.most_at_a_time, self._running)
+        try:
+            await asyncio.sleep(self.delay_s)
+        finally:
+            self._running -= 1
         if isinstance(self.answer, grpc.StatusCode):
             await context.abort(self.answer, "on purpose")
         return self.answer

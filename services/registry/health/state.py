@@ -52,37 +52,36 @@ WITH result AS (
     latency_ms_sum = h.latency_ms_sum + excluded.latency_ms_sum,
     latency_ms_max = greatest(h.latency_ms_max, excluded.latency_ms_max),
     error_code = CASE WHEN excluded.errors > 0 THEN excluded.error_code ELSE h.error_code END
+), counted AS (
+  SELECT live.*,
+    CASE WHEN live.latency_ms IS NULL THEN coalesce(s.failures, 0) + 1 ELSE 0 END AS failures,
+    CASE WHEN live.latency_ms IS NULL THEN 0 ELSE coalesce(s.successes, 0) + 1 END AS successes
+  FROM live LEFT JOIN platform.database_health_state s
+    ON s.database_id = live.id AND s.status = live.status AND s.connection_version = live.connection_version
+), verdict AS (
+  SELECT c.*, CASE
+    WHEN c.status = 'active' AND c.failures >= %(to_error)s THEN 'error'
+    WHEN c.status = 'error' AND c.successes >= %(to_active)s THEN 'active'
+    ELSE c.status END AS after
+  FROM counted c
 ), state AS (
   INSERT INTO platform.database_health_state AS s
     (database_id, last_checked_at, jitter, failures, successes, status, connection_version)
-  SELECT id, now(), 1 + %(jitter)s * (2 * random() - 1), (latency_ms IS NULL)::int, (latency_ms IS NOT NULL)::int,
-    status, connection_version
-  FROM live
+  SELECT id, now(), 1 + %(jitter)s * (2 * random() - 1), failures, successes, after, connection_version FROM verdict
   ON CONFLICT (database_id) DO UPDATE SET
     last_checked_at = excluded.last_checked_at,
     jitter = excluded.jitter,
-    failures = CASE
-      WHEN (s.status, s.connection_version) = (excluded.status, excluded.connection_version) AND excluded.failures > 0
-      THEN s.failures + 1 ELSE excluded.failures END,
-    successes = CASE
-      WHEN (s.status, s.connection_version) = (excluded.status, excluded.connection_version) AND excluded.successes > 0
-      THEN s.successes + 1 ELSE excluded.successes END,
+    failures = excluded.failures,
+    successes = excluded.successes,
     status = excluded.status,
     connection_version = excluded.connection_version
-  RETURNING s.database_id, s.failures, s.successes
-), verdict AS (
-  SELECT live.id, live.status AS before, live.latency_ms, CASE
-    WHEN live.status = 'active' AND state.failures >= %(to_error)s THEN 'error'
-    WHEN live.status = 'error' AND state.successes >= %(to_active)s THEN 'active'
-    ELSE live.status END AS after
-  FROM live JOIN state ON state.database_id = live.id
 )
 UPDATE platform.databases d
 SET status = v.after,
   last_connected_at = CASE WHEN v.latency_ms IS NULL THEN d.last_connected_at ELSE now() END
 FROM verdict v
-WHERE d.id = v.id AND (v.latency_ms IS NOT NULL OR v.after <> v.before)
-RETURNING d.id::text, d.type::text, v.before, v.after
+WHERE d.id = v.id AND (v.latency_ms IS NOT NULL OR v.after <> v.status)
+RETURNING d.id::text, d.type::text, v.status, v.after
 """
 _PRUNE = {
     "samples": """
