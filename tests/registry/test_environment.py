@@ -118,7 +118,7 @@ async def test_they_resolve_test_and_are_watched(redis_engine: ScriptedEngine) -
             call = registry.services.WatchConnections(
                 WatchConnectionsRequest(type="redis", known=known), metadata=registry.as_service
             )
-            kinds = []
+            kinds: list[int] = []
             while not kinds or kinds[-1] != WatchConnectionsResponse.KIND_SYNCED:
                 event: Any = await call.read()
                 kinds.append(event.kind)

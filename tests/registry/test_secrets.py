@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
 import psycopg
 import pytest
 import structlog
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from services.runtime import logs
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 from studio.registry.v1.resolver_service_pb2 import ResolveConnectionRequest
-from tests.registry.harness import CANARY, CRYPTO_KEYS, SUCCESS, Registry, ScriptedEngine
+from tests.registry.harness import (
+    CANARY,
+    CRYPTO_KEYS,
+    SUCCESS,
+    Registry,
+    ScriptedEngine,
+    running_registry,
+    settings,
+)
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -55,6 +65,20 @@ ATTEMPTS: list[dict[str, Any]] = [
 ]
 
 
+CHANGES: list[Callable[[str], dict[str, Any]]] = [
+    lambda secret: {"password": secret},
+    lambda secret: {"password": secret, "username": "app", "host": "h2"},
+    lambda secret: {"password": secret, "host": "not a host"},
+    lambda secret: {"password": secret, "name": "stored"},
+    lambda secret: {"password": secret, "update_mask": FieldMask(paths=["password", secret])},
+    lambda secret: {"connection_string": f"rediss://u:{secret}@h3"},
+    lambda secret: {"connection_string": f"redis://u:{secret}@x@h3"},
+    lambda secret: {"connection_string": f"mongodb://u:{secret}@h3"},
+    lambda secret: {"connection_string": f"redis://u:{secret}@h4", "skip_test": True},
+    lambda secret: {"connection_string": f"redis://u:{secret}@h4", "password": secret},
+]
+
+
 async def test_the_password_is_nowhere(
     registry: Registry, redis_engine: ScriptedEngine, db: Session, log: io.StringIO
 ) -> None:
@@ -72,6 +96,7 @@ async def test_the_password_is_nowhere(
                 seen.append(str(await call))
             except grpc.aio.AioRpcError as error:
                 seen.append(f"{error!r} {error.trailing_metadata()!r}")
+    await _change(registry, redis_engine, seen)
     seen.append(str(await registry.list()))
     for each in (await registry.list()).databases:
         seen.append(str(await registry.get(each.id)))
@@ -90,6 +115,55 @@ async def test_the_password_is_nowhere(
         assert CANARY not in text, place
         for key in CRYPTO_KEYS.values():
             assert key not in text, place
+
+
+async def _change(registry: Registry, redis_engine: ScriptedEngine, seen: list[str]) -> None:
+    """Every way in which a password can come with a change, with every outcome of its test."""
+    failing = ConnectionDiagnosis(
+        stage="authentication", error_code="DB_INVALID_CREDENTIALS", message="The password is wrong."
+    )
+    stored = await registry.create(name="changed")
+    for answer in (failing, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, SUCCESS):
+        redis_engine.answer = answer
+        for number, fields in enumerate(CHANGES):
+            try:
+                seen.append(str(await registry.update(stored.id, **fields(f"{CANARY}-{number}"))))
+            except grpc.aio.AioRpcError as error:
+                seen.append(f"{error!r} {error.trailing_metadata()!r}")
+    again = {"name": "again", "request_id": str(uuid.uuid4())}
+    await registry.create(**again)
+    try:
+        await registry.create(**again, connection_string=f"redis://:{CANARY}-2@h")
+    except grpc.aio.AioRpcError as error:
+        seen.append(f"{error!r} {error.trailing_metadata()!r}")
+
+
+async def test_the_password_of_a_variable_is_nowhere(log: io.StringIO) -> None:
+    variables: dict[str, Any] = {
+        "redis_url": URL,
+        "mongodb_url": f"mongodb://u:{CANARY}/x@h",
+        "bun_api_url": "https://h",
+        "bun_api_key": CANARY,
+    }
+    async with running_registry(settings(None, environment_connections=True, **variables)) as registry:
+        rows = list((await registry.list()).databases)
+        seen = [str(rows)]
+        for each in rows:
+            for call in (
+                registry.test_saved(each.id),
+                registry.update(each.id, password=f"{CANARY}-new"),
+                registry.delete(each.id),
+                registry.services.ResolveConnection(
+                    ResolveConnectionRequest(id=each.id, type=each.type), metadata=registry.as_service
+                ),
+            ):
+                try:
+                    seen.append(str(await call))
+                except grpc.aio.AioRpcError as error:
+                    seen.append(f"{error!r} {error.trailing_metadata()!r}")
+    assert len(rows) == 3
+    assert CANARY not in "\n".join(seen)
+    assert CANARY not in log.getvalue()
 
 
 async def test_a_log_names_the_host(registry: Registry, log: io.StringIO) -> None:

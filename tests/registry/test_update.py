@@ -16,8 +16,8 @@ from google.protobuf.struct_pb2 import Struct
 from services.registry import updates
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 from studio.registry.v1.resolver_service_pb2 import ResolveConnectionRequest
-from tests.registry.harness import CANARY, Registry, ScriptedEngine, failing, keys, user_token
-from tests.registry.test_resolve import CRYPTO_KEYS, set_ciphertext, stored, write_as_crypto_js
+from tests.registry.harness import CANARY, CRYPTO_KEYS, Registry, ScriptedEngine, failing, keys, user_token
+from tests.registry.test_resolve import set_ciphertext, stored, write_as_crypto_js
 
 Session = psycopg.Connection[tuple[Any, ...]]
 Code = grpc.StatusCode

@@ -221,3 +221,38 @@ async def test_watchers_are_limited_and_refused_while_nothing_can_be_heard() -> 
         with pytest.raises(StudioError) as full:
             stack.enter_context(feed.subscribe("redis"))
     assert reason_name(full.value.reason) == "RESOURCE_EXHAUSTED"
+
+
+async def test_a_renamed_project_and_a_database_out_of_use_are_told(live: Registry, db: Session) -> None:
+    created = await live.create()
+    held = await known(live, created.id)
+    async with watching(live) as watch:
+        await watch.until_synced()
+        for change in ("name = 'Renamed'", "ref = 'renamed'"):
+            db.execute(f"UPDATE platform.projects SET {change}".encode())
+            assert await watch.next() == (CHANGED, created.id)
+        db.execute("UPDATE platform.projects SET updated_at = now()")
+        db.execute("UPDATE platform.databases SET deactivated_at = now()")
+        assert await watch.next() == (CHANGED, created.id)
+    async with watching(live, held) as watch:
+        assert await watch.until_synced() == {(DELETED, created.id)}
+    db.execute("UPDATE platform.databases SET deactivated_at = NULL")
+    # The ref is part of what services hold.
+    async with watching(live, held) as watch:
+        assert await watch.until_synced() == {(CHANGED, created.id)}
+
+
+async def test_a_project_of_many_databases_makes_watchers_compare(live: Registry, db: Session) -> None:
+    created = await live.create()
+    held = await known(live, created.id)
+    db.execute(
+        "INSERT INTO platform.databases (project_id, name, type, connection_string) "
+        "SELECT p.id, 'n' || n, 'redis', 'sealed' FROM platform.projects p, generate_series(1, 100) n"
+    )
+    async with watching(live, held) as watch:
+        await watch.until_synced()
+        db.execute("UPDATE platform.projects SET ref = 'renamed'")
+        async with failing("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE):
+            await watch.next()
+    async with watching(live, held) as watch:
+        assert await watch.until_synced() == {(CHANGED, created.id)}
