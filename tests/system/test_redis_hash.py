@@ -50,7 +50,7 @@ async def test_fields_survive_the_way_in_and_out(
         assert content(one["field"]["content"]) == everything[field]
     gone = await redis_api.post("hash/delete", key=redis_key, fields=[blob(EVERY_BYTE), {"value": "none"}])
     assert gone == {"deleted": 1}
-    assert not await redis_engine.hexists(redis_key, EVERY_BYTE)  # type: ignore[arg-type]  # bytes are a name, too
+    assert not await redis_engine.hexists(redis_key, EVERY_BYTE)
 
 
 async def test_pages_patterns_and_spellings(redis_api: RedisApi, redis_engine: Redis, redis_key: str) -> None:
