@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from services.redis_svc.client import RedisClient
 from services.redis_svc.handlers.databases import Databases
 from services.redis_svc.handlers.engine import EngineHandler
+from services.redis_svc.handlers.operations import operations
 from services.redis_svc.handlers.servicers import servicers
 from services.redis_svc.settings import TYPE, Settings
 from services.redis_svc.url import parse
@@ -43,8 +44,10 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     try:
+        databases = Databases(resolver, pool)
         yield (
-            *servicers(Databases(resolver, pool)),
+            *servicers(databases),
+            *operations(databases, settings),
             Servicer(
                 "studio.registry.v1.EngineService",
                 add_EngineServiceServicer_to_server,

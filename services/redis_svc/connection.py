@@ -155,6 +155,19 @@ class Connection(asyncio.Protocol):
         if not self._commands:
             self.close()
 
+    def hand_over(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Gives the socket to another protocol, for what is no order of requests and replies: MONITOR, SUBSCRIBE.
+
+        `close` and `wait_closed` go on to work when the other one passes `connection_lost` on to this one.
+
+        Raises:
+            StudioError: DB_CONNECTION_FAILED when the connection has ended.
+        """
+        if self._failure is not None or self._transport is None:
+            raise self._lost_error(sent=False)
+        self._transport.set_protocol(protocol)
+        return self._transport
+
     async def wait_closed(self) -> None:
         """Returns once the socket is closed."""
         await asyncio.shield(self._lost)

@@ -41,8 +41,9 @@ class Limits:
     """Bytes of those commands."""
     max_reply_bytes: int = 64 * MIB
     """Bytes of the replies to one request; a server that sends more loses the connection."""
-    max_dedicated: int = 8
-    """Connections beside the shared one that are open at a time, for edits where the user may not run scripts."""
+    max_dedicated: int = 32
+    """Connections beside the shared one that are open at a time: of edits where the user may not run scripts, of the
+    console, of live streams, exports and copies, whose own bounds together leave room for the edits."""
     max_value_bytes: int = 16 * MIB
     """Bytes of a value that is set in one call."""
     default_range_bytes: int = 1 * MIB

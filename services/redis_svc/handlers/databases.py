@@ -50,12 +50,16 @@ class Databases:
         self._resolver = resolver
         self._pool = pool
 
-    async def client(self, database_id: str) -> Use:
+    async def client(self, database_id: str, *, only_reads: bool = False) -> Use:
         """The client of a database, for an `async with`: it is not closed before the block ends.
 
         The one place where read-only connections are enforced: on those, rpcs that need a higher role than read_only
         are refused, whatever the caller's role. Those with that role must change nothing, or look at `connection` for
         what they may do.
+
+        Args:
+            database_id: which one.
+            only_reads: this use changes nothing, though the rpc needs a higher role: the source of a copy.
 
         Raises:
             StudioError: DB_NOT_FOUND, REGISTRY_UNAVAILABLE, CONNECTION_UNREADABLE, CONNECTION_READ_ONLY;
@@ -64,7 +68,8 @@ class Databases:
         """
         connection = await self._resolver.resolve(database_id)
         method = call.method.get()
-        if method is not None and method.role > ROLE_READ_ONLY and is_read_only(connection.config):
+        needs_more = method is not None and method.role > ROLE_READ_ONLY and not only_reads
+        if needs_more and is_read_only(connection.config):
             raise connection_read_only()
         return Use(self._pool.lease(database_id, connection, connection.revision))
 

@@ -1,0 +1,1 @@
+"""What happens on a server now: MONITOR, messages and keyspace events as bounded streams."""
