@@ -181,12 +181,17 @@ class Cluster:
             if task is not None:
                 task.add_done_callback(_seen)
 
-    async def refresh(self) -> None:
+    async def refresh(self, *, wait: bool = False) -> None:
         """Looks the slots up, unless that was done just now.
+
+        Args:
+            wait: look them up all the same, as soon as that may be done again.
 
         Raises:
             StudioError: no node can be asked.
         """
+        if wait and self._refreshing is None:
+            await asyncio.sleep(self._not_before - asyncio.get_running_loop().time())
         task = self._refreshing or self._start()
         if task is not None:
             # Shared by all who wait: one that goes away must not cancel it for the others.

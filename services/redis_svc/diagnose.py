@@ -1,7 +1,8 @@
 """Tests a connection and says which stage failed, why, and what to try: on a connection of its own, in 5 s at most.
 
-The stages are those that every connection goes through (`dialer`); what is added here is a closer look at a server
-that answers something unexpected, and what a successful login may do.
+The stages are those that every connection goes through (`dialer`), and those of finding the servers behind Sentinels
+(`sentinel`, `master`) and of a Cluster (`cluster`), each of whose masters is connected to. What is added here is a
+closer look at a server that answers something unexpected, and what a successful login may do.
 """
 
 from __future__ import annotations
@@ -14,13 +15,20 @@ from dataclasses import dataclass
 
 from services.redis_svc import info
 from services.redis_svc.closer_look import PROBE_S, closer_look
+from services.redis_svc.cluster import UNREACHABLE, Cluster
 from services.redis_svc.connection import Connection
 from services.redis_svc.dialer import Dialer, Stage
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import Command, Reply, ServerError, pack
-from services.redis_svc.url import parse
+from services.redis_svc.sentinel import Sentinels
+from services.redis_svc.topology import Topology
+from services.redis_svc.url import RedisOptions, parse
 from services.runtime.addresses import AddressPolicy
 from services.runtime.errors import StudioError
+from studio.options.v1 import errors_pb2 as e
+
+MAX_NODES = 32
+"""Masters of a Cluster that a test connects to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,7 @@ async def diagnose(
         bound = dataclasses.replace(
             limits, connect_timeout_s=limits.diagnosis_s - PROBE_S, command_timeout_s=limits.diagnosis_s
         )
-        dialer = Dialer(options, policy, bound, allow_unix=allow_unix)
-        try:
-            connection = await dialer.dial()
-        except StudioError as error:
-            raise await closer_look(dialer, error) from None
+        connection = await _connect(options, policy, bound, allow_unix=allow_unix)
         version, message, hint = await _look_around(connection)
     except StudioError as error:
         return Diagnosis(
@@ -87,6 +91,58 @@ async def diagnose(
     return Diagnosis(
         stage=Stage.DONE, latency_ms=_milliseconds(begin), message=message, hint=hint, server_version=version
     )
+
+
+async def _connect(
+    options: RedisOptions, policy: AddressPolicy, limits: Limits, *, allow_unix: bool
+) -> Connection:
+    """A connection to a server of the topology, when all of it can be reached."""
+    if options.topology is Topology.STANDALONE:
+        dialer = Dialer(options, policy, limits, allow_unix=allow_unix)
+        try:
+            return await dialer.dial()
+        except StudioError as error:
+            raise await closer_look(dialer, error) from None
+    try:
+        async with asyncio.timeout(limits.connect_timeout_s):
+            if options.topology is Topology.SENTINEL:
+                return await Sentinels(options, policy, limits).dial()
+            return await _connect_to_all(options, policy, limits)
+    except TimeoutError:
+        raise StudioError(
+            e.ERROR_REASON_DB_TIMEOUT,
+            f"Finding the servers took longer than {limits.connect_timeout_s:g} s.",
+            hint="A firewall may drop the packets, or a server hangs.",
+            metadata={"stage": options.topology.value},
+        ) from None
+
+
+async def _connect_to_all(options: RedisOptions, policy: AddressPolicy, limits: Limits) -> Connection:
+    """A connection to a node of the Cluster, once each master has taken one: a map of slots alone says little."""
+    cluster = Cluster(options, policy, limits)
+    try:
+        await cluster.ready()
+        answers = await asyncio.gather(
+            *(cluster.dial(link.where) for link in cluster.links[:MAX_NODES]), return_exceptions=True
+        )
+    finally:
+        await cluster.aclose()
+    connections = [answer for answer in answers if isinstance(answer, Connection)]
+    failure = next((answer for answer in answers if isinstance(answer, BaseException)), None)
+    if failure is None:
+        for spare in connections[1:]:
+            spare.close()
+        return connections[0]
+    for connection in connections:
+        connection.close()
+    if isinstance(failure, StudioError) and failure.reason in UNREACHABLE:
+        raise StudioError(
+            failure.reason,
+            f"The Redis Cluster can be asked, but one of its masters can't be reached: {failure.message}",
+            hint=failure.hint,
+            metadata={"stage": Stage.CLUSTER},
+        )
+    raise failure
 
 
 def _milliseconds(begin: float) -> float:

@@ -3,7 +3,7 @@
 Each slot is in one of five states, and the cursor holds them all, compressed: a listing needs nothing of this process.
 A node is scanned from its first key to its last. Then those of its slots that it held all the while, whole, are done;
 those that were leaving it are half done: what was not found here is where they went, so that node is scanned after it,
-for these slots alone where it was scanned before. Keys of slots that are done are not returned again.
+for these slots alone where it was scanned before. Only keys of slots that a node is scanned for are returned.
 
 So a key that exists all the while is returned at least once, whatever moves; exactly once where nothing does. A shard
 whose master is gone begins anew, since SCAN's cursors belong to one process. Slots that move on and on end the listing
@@ -35,6 +35,8 @@ MAX_CURSOR_CHARS = 8192
 VISITS_A_NODE = 4
 """Scans of a node that a listing begins, on average, before it gives up."""
 SPARE_VISITS = 16
+MAX_MISSES = 8
+"""Nodes in a row that turn out not to hold what the map of slots says, before a call gives up."""
 
 _CURSOR = re.compile(r"([0-9a-zA-Z:.'_-]{0,80})~([0-9]{1,20})~([0-9]{1,6})~([A-Za-z0-9_-]+)")
 _NODES = pack(((b"CLUSTER", b"NODES"),))
@@ -119,9 +121,13 @@ class ShardWalk:
             self._fresh = True
             if self._node and not await self._resume():
                 self._node, self.position = "", 0
-        while not self._node and not self._ended:
+        for _ in range(MAX_MISSES):
+            if self._node or self._ended:
+                return not self._ended
             await self._visit()
-        return not self._ended
+        raise StudioError(
+            e.ERROR_REASON_DB_UNAVAILABLE, "The Redis Cluster is moving slots.", hint="Try again in a moment."
+        )
 
     async def reached(self, position: int) -> None:
         """As `Walk.reached`."""
@@ -134,11 +140,11 @@ class ShardWalk:
         self._ended = self._target() is None
 
     def keep(self, names: list[bytes]) -> list[bytes]:
-        """As `Walk.keep`: only where the node holds keys of slots that are done."""
+        """As `Walk.keep`: keys of slots that are done, or that are looked at elsewhere, are left out."""
         if not self._filtered:
             return names
         states = self._states
-        return [name for name in names if states[key_slot(name)] != DONE]
+        return [name for name in names if states[key_slot(name)] >= HELD]
 
     @property
     def cursor(self) -> str:
@@ -157,7 +163,7 @@ class ShardWalk:
         self.link = link
         view = await self._view(link)
         self._check(view)
-        self._filtered = self._holds_done(view)
+        self._filtered = self._holds_others(view)
         return True
 
     def _importer(self) -> NodeLink | None:
@@ -173,8 +179,7 @@ class ShardWalk:
             self._ended = True
             return
         slot, link = target
-        self._visits += 1
-        if self._visits > VISITS_A_NODE * len(self._cluster.links) + SPARE_VISITS:
+        if self._visits >= VISITS_A_NODE * len(self._cluster.links) + SPARE_VISITS:
             raise StudioError(
                 e.ERROR_REASON_INVALID_CURSOR,
                 "The Redis Cluster has been moving slots all the while, so that the listing can't be completed.",
@@ -189,11 +194,12 @@ class ShardWalk:
                 view = await self._view(link)
         self._begin(view)
         if HELD not in self._states and LEAVING not in self._states:
-            await self._cluster.refresh()  # it does not hold what the map says
+            await self._cluster.refresh(wait=True)  # it does not hold what the map says
             return
+        self._visits += 1
         self.link, self.position = link, 0
         self._node = self._cluster.id_of(link) or f"{link.where[0]}:{link.where[1]}"
-        self._filtered = self._holds_done(view)
+        self._filtered = self._holds_others(view)
 
     def _target(self) -> tuple[int, NodeLink] | None:
         """A slot that is not done and who serves it, those that nobody has looked at first; None at the end."""
@@ -231,8 +237,9 @@ class ShardWalk:
                 states[slot] = LEAVING
         self._states = bytes(states)
 
-    def _holds_done(self, view: View) -> bool:
-        return any(DONE in self._states[first : last + 1] for first, last in ranges_of(view))
+    def _holds_others(self, view: View) -> bool:
+        """Whether the node may hold keys of slots that it is not scanned for."""
+        return any(min(self._states[first : last + 1]) < HELD for first, last in ranges_of(view))
 
     async def _view(self, link: NodeLink) -> View:
         (reply,) = await link.send(_NODES, 1)

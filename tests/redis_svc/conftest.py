@@ -19,6 +19,7 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.limits import DEFAULTS
 from services.redis_svc.url import parse
 from services.runtime.addresses import AddressPolicy
+from tests.support.redis_cluster import RedisCluster, redis_cluster
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -135,3 +136,27 @@ async def any_engine(
     async with Redis.from_url(url) as other:
         await other.flushall()
         yield open_client(url), other
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """Three masters and one without slots; tests give every slot back."""
+    with redis_cluster(tmp_path_factory.mktemp("cluster") / "nodes", spare=1) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(shared_cluster: RedisCluster) -> RedisCluster:
+    """The shared Cluster, empty."""
+    for node in [*shared_cluster.masters, *shared_cluster.spare]:
+        with node.client() as other:
+            other.flushall()
+    return shared_cluster
+
+
+@pytest.fixture
+async def cluster_client(cluster: RedisCluster, open_client: OpenClient) -> RedisClient:
+    """A client of the shared Cluster, which is empty."""
+    client = open_client(cluster.url)
+    await client.ready()
+    return client
