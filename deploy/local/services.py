@@ -47,12 +47,31 @@ class Service:
     """Variables that only this service gets."""
 
 
+# What the user's environment may name for the registry. REDIS_URL is not among them: here it replaces the embedded
+# Redis and is registered. The cache is the user's choice: without one, nothing of the registry lies in the Redis that
+# users look at.
+REGISTRY_VARIABLES = (
+    "REGISTRY_CACHE_URL",
+    "REDIS_PUBLIC_URL",
+    "MONGODB_URL",
+    "MONGODB_PUBLIC_URL",
+    "BUN_API_URL",
+    "BUN_API_PUBLIC_URL",
+    "BUN_API_KEY",
+)
+
+
+def _registry_variables(context: Context) -> dict[str, str]:
+    given = {name: value for name in REGISTRY_VARIABLES if (value := context.environment.get(name))}
+    return {"DATABASE_URL": context.database_url, **given}
+
+
 SERVICES = (
     Service(
         name="registry",
         address_variable="REGISTRY_ADDRESS",
         crypto_keys=("REDIS", "MONGODB", "BUN"),
-        own_variables=lambda context: {"DATABASE_URL": context.database_url},
+        own_variables=_registry_variables,
     ),
     Service(name="redis_svc", address_variable="REDIS_SVC_ADDRESS", crypto_keys=("REDIS",)),
 )

@@ -49,6 +49,7 @@ class System:
         self.state = State(options.state_dir)
         self.engines: dict[str, Engine] = {}
         self.url = ""
+        self._addresses: dict[str, str] = {}
         self._supervisor: Supervisor | None = None
 
     @property
@@ -75,6 +76,8 @@ class System:
         self._engines()
         engine_programs = [engine.program() for engine in self.engines.values()]
         context = self._context(port)
+        # Now, while the ports are free: later they are taken, by these very services.
+        self._addresses = services.addresses(self.state)
         own_programs = services.programs(context)
         self._supervisor = Supervisor(self.state, [*engine_programs, *own_programs], self._on_event)
         self._supervisor.open()
@@ -92,7 +95,7 @@ class System:
 
     def address(self, service: str) -> str:
         """`host:port` at which a service takes gRPC calls."""
-        return services.addresses(self.state)[service]
+        return self._addresses[service]
 
     def wait_ready(self, name: str, stop: threading.Event | None = None) -> None:
         """Returns when the process `name` answers.
