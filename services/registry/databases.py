@@ -238,7 +238,7 @@ class Databases:
         if found.deactivated:
             raise StudioError(
                 reasons.ERROR_REASON_DB_INACTIVE,
-                f"{found.name!r} was taken out of use.",
+                f"The database {found.name!r} was taken out of use.",
                 hint="Set its status to active to use it again.",
             )
         return found

@@ -80,7 +80,7 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     second = launch()
     second.ready()
     assert databases(second, state) == before
-    assert [each["name"] for each in before] == ["sample-redis"]
+    assert [each["name"] for each in before] == ["env-postgres", "sample-redis"]
     assert "sample keys" in first.output
     assert "sample keys" not in second.output
     assert second.stop(signal.SIGTERM) == 0
@@ -210,7 +210,9 @@ def test_engines_of_the_user_are_used_and_get_no_sample_data(
     assert json.loads(state.engines_file.read_text()) == {}
     assert not {"postgres", "redis"} & {path.name for path in state.path.iterdir()}
     listed = databases(launcher, state)
-    assert [each["port"] for each in listed] == [int(valkey_url.rpartition(":")[2])]
+    assert [each["port"] for each in listed if each["source"] == "stored"] == [
+        int(valkey_url.rpartition(":")[2])
+    ]
 
 
 async def test_a_redis_of_the_user_that_is_down_is_no_obstacle(

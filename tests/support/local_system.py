@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import xmlrpc.client
 from pathlib import Path
 
 import httpx
@@ -25,15 +26,17 @@ class LocalSystem:
     Start it in the main thread: supervisord ends with the thread that started it.
     """
 
-    def __init__(self, state_dir: Path, *, environment: dict[str, str] | None = None) -> None:
-        """Describes it; `environment` tunes its processes."""
+    def __init__(
+        self, state_dir: Path, *, environment: dict[str, str] | None = None, durable: bool = False
+    ) -> None:
+        """Describes it; `environment` tunes its processes, `durable` engines keep what they acknowledged."""
         self.state_dir = state_dir
         self.events: list[Event] = []
         """What happened to the processes."""
         self.said: list[str] = []
         """What `make run` would have printed."""
         self._system = System(
-            Options(state_dir=state_dir, gateway_port=ports.pick(), durable=False),
+            Options(state_dir=state_dir, gateway_port=ports.pick(), durable=durable),
             environment=inherited(os.environ) | (environment or {}),
             say=self.said.append,
             on_event=self.events.append,
@@ -80,6 +83,13 @@ class LocalSystem:
         """`host:port` where `registry` or `redis_svc` takes gRPC calls."""
         return self._system.address(service)
 
+    def metrics(self, service: str) -> dict[str, float]:
+        """The metrics of a service: `name{label="value"}` to value."""
+        address = self._system.supervisor.program(service).env["HTTP_ADDRESS"]
+        text = httpx.get(f"http://{address}/metrics", trust_env=False, timeout=TIMEOUT_S).text
+        lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
+
     def log(self, name: str) -> str:
         """The log of a process."""
         return (self._system.state.logs / f"{name}.log").read_text()
@@ -106,6 +116,19 @@ class LocalSystem:
     def signal(self, name: str, number: signal.Signals) -> None:
         """Sends a signal to a process: SIGSTOP and SIGCONT make it hang for a while."""
         self._system.supervisor.signal(name, number)
+
+    def crash(self, name: str) -> None:
+        """Kills a process; it stays down until `start`."""
+        self.signal(name, signal.SIGKILL)
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                self.stop(name)
+            except xmlrpc.client.Fault:  # dead, and not restarted yet
+                assert time.monotonic() < deadline, f"{name} could not be stopped"
+                time.sleep(0.02)
+            else:
+                return
 
     def kill(self, name: str) -> int:
         """Kills a process; returns the new process's id once the supervisor has replaced it and it is ready."""

@@ -38,6 +38,8 @@ from studio.options.v1.errors_pb2 import (
     ERROR_REASON_REGISTRY_UNAVAILABLE,
 )
 
+# When a variable was set is not known; the start of a process would differ between replicas.
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 _PURPOSE = b"studio-databases/v1/environment-revision"
 
 
@@ -55,8 +57,7 @@ class WithEnvironment:
         self._stored = stored
         self._named = {each.variable.id: each for each in named}
         key = hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256)
-        now = datetime.now(UTC)
-        self._shelf = Shelf(_entry(each, vault, key, now) for each in self._named.values())
+        self._shelf = Shelf(_entry(each, vault, key) for each in self._named.values())
 
     async def list_page(self, filters: Filters, after: Key | None, limit: int) -> Listed:
         """See `Store.list_page`."""
@@ -84,7 +85,7 @@ class WithEnvironment:
         if named is not None:
             raise StudioError(
                 ERROR_REASON_REGISTRY_READ_ONLY,
-                f"{named.variable.database!r} comes from the variable {named.used} and can't be changed here: "
+                f"The connection {named.variable.database!r} comes from the variable {named.used} and can't be changed here: "
                 "change the variable and restart the registry.",
             )
         self._stored.check_writable(database_id)
@@ -150,7 +151,7 @@ class WithEnvironment:
         return [*self._shelf.changes(type_, own), *await self._stored.changes(type_, others)]
 
 
-def _entry(named: Named, vault: Vault, key: bytes, now: datetime) -> Entry:
+def _entry(named: Named, vault: Vault, key: bytes) -> Entry:
     variable, parts, hint, ciphertext = named.variable, shown(named), named.hint, ""
     text = named.connection.url if named.connection else ""
     if named.connection is not None:
@@ -177,8 +178,8 @@ def _entry(named: Named, vault: Vault, key: bytes, now: datetime) -> Entry:
             config=None,
             status="active" if ciphertext else "error",
             last_connected_at=None,
-            created_at=now,
-            updated_at=now,
+            created_at=_NO_TIME,
+            updated_at=_NO_TIME,
             source="environment",
             hint=hint,
         ),
