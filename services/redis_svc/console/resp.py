@@ -183,8 +183,7 @@ class Parser:
         self._bulk = None
         content_bytes = bytes(self._kept)
         self._budget.bytes -= len(content_bytes)
-        if len(content_bytes) < self._length:
-            self.truncated = True
+        self._note_cut(content_bytes, self._length)
         return Node(kind, content_bytes, self._length)
 
     def _fitting(self, text: bytes) -> bytes:
@@ -192,8 +191,13 @@ class Parser:
         # That a command failed is told even where there is room for nothing else.
         kept = text[: room if self._open else max(room, _ALWAYS_KEPT)]
         self._budget.bytes -= len(kept)
-        self.truncated = self.truncated or len(kept) < len(text)
+        self._note_cut(kept, len(text))
         return kept
+
+    def _note_cut(self, kept: bytes, length: int) -> None:
+        # What an attribute tells is left out on purpose.
+        if len(kept) < length and not any(each.is_attribute for each in self._open):
+            self.truncated = True
 
     def _is_kept(self) -> bool:
         return self._budget.elements > 0 and (not self._open or self._open[-1].items is not None)
