@@ -482,6 +482,35 @@ async def test_counts_by_type_and_status(quiet: Registry, clockwork: Clockwork, 
     assert (await stats(quiet, "nowhere")).total == 0
 
 
+async def test_counts_of_before_are_told_while_the_platform_database_is_away(
+    migrated_url: str, redis_engine: ScriptedEngine
+) -> None:
+    given = conninfo.conninfo_to_dict(migrated_url)
+    async with FaultProxy(str(given["host"]), int(str(given["port"]))) as proxy:
+        url = conninfo.make_conninfo(migrated_url, host=proxy.host, port=proxy.port)
+        async with checking(url, redis_engine, **NEVER) as registry:
+            created = await registry.create()
+            before = await stats(registry)
+            await proxy.refuse()
+            proxy.cut()
+            during = await stats(registry)
+            assert (during.total, during.stale) == (1, True)
+            async with failing("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE):
+                await stats(registry, "never-asked-before")
+            async with failing("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE):
+                await health(registry, created.id)
+            await proxy.accept()
+
+            async def is_back() -> None:
+                while True:
+                    if await stats(registry) == before:
+                        return
+                    await asyncio.sleep(0.05)
+
+            async with asyncio.timeout(20):
+                await is_back()
+
+
 async def test_without_a_platform_database_there_is_nothing_to_tell(redis_engine: ScriptedEngine) -> None:
     configuration = settings(
         None,

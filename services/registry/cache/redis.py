@@ -11,6 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from services.registry import metrics
+
 TIMEOUT_S = 0.05
 """To connect, and for each answer: a list of PostgreSQL's own takes a few milliseconds."""
 CALL_TIMEOUT_S = 0.1
@@ -61,8 +63,9 @@ class CacheClient:
         Raises:
             RedisError, OSError, TimeoutError: see FAILURES.
         """
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            found: list[bytes | None] = await self._redis.mget(keys)
+        with metrics.CACHE_CALLS.track_inprogress():
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                found: list[bytes | None] = await self._redis.mget(keys)
         return found
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
@@ -71,5 +74,6 @@ class CacheClient:
         Raises:
             RedisError, OSError, TimeoutError: see FAILURES.
         """
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            await self._redis.set(key, value, ex=seconds)
+        with metrics.CACHE_CALLS.track_inprogress():
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await self._redis.set(key, value, ex=seconds)
