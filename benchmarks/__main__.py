@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import uvloop
 
+from benchmarks import pool, registry
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
 from benchmarks.stack import Stack, running
@@ -99,6 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     with running() as stack:
         figures = uvloop.run(_measured(stack, options.rounds, options.seconds))
+    figures += uvloop.run(pool.measure(options.rounds))
     print(header())
     for figure in figures:
         print(figure.line())
@@ -106,7 +108,10 @@ def main() -> None:
 
 async def _measured(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
     async with asyncio.timeout(1200):
-        return await measure(stack, rounds, seconds)
+        return [
+            *await measure(stack, rounds, seconds),
+            *[figure async for figure in registry.measure(stack, rounds, seconds)],
+        ]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -24,14 +25,19 @@ class Target:
 
     def get(self, path: str) -> bytes:
         """A GET request for a path."""
+        return self.request("GET", path)
+
+    def request(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """A request with a JSON body, where there is one."""
         lines = (
-            f"GET {path} HTTP/1.1",
+            f"{method} {path} HTTP/1.1",
             f"host: {self.host}",
             f"authorization: Bearer {self.token}",
+            *(("content-type: application/json", f"content-length: {len(body)}") if body else ()),
             "",
             "",
         )
-        return "\r\n".join(lines).encode()
+        return "\r\n".join(lines).encode() + body
 
 
 @dataclass
@@ -99,8 +105,12 @@ async def connect(target: Target) -> Client:
     return client
 
 
-async def closed_loop(target: Target, request: bytes, *, connections: int, seconds: float) -> float:
+async def closed_loop(
+    target: Target, request: bytes | Sequence[bytes], *, connections: int, seconds: float
+) -> float:
     """Answers a second when each connection sends its next request as soon as it has its answer.
+
+    With several requests, the connections take one each, in turn.
 
     Raises:
         RuntimeError: an answer is no success.
@@ -110,14 +120,18 @@ async def closed_loop(target: Target, request: bytes, *, connections: int, secon
     end = time.perf_counter() + seconds
     started = time.perf_counter()
 
-    async def loop(client: Client) -> None:
+    requests = [request] if isinstance(request, bytes) else request
+
+    async def loop(client: Client, request: bytes) -> None:
         while time.perf_counter() < end and not tally.failures:
             answer = await client.ask(request)
             if answer[9:10] != b"2":
                 tally.failures.append(answer[:500])
             tally.answers += 1
 
-    await asyncio.gather(*(loop(client) for client in clients))
+    await asyncio.gather(
+        *(loop(client, requests[number % len(requests)]) for number, client in enumerate(clients))
+    )
     elapsed = time.perf_counter() - started
     for client in clients:
         client.close()
