@@ -39,7 +39,7 @@ class Settings(ServiceSettings, KeySettings):
     http_address: str = "[::]:9051"
     """Where `/healthz` and `/metrics` are served."""
     database_url: SecretStr | None = None
-    """The platform database; without it nothing is stored and reads find nothing."""
+    """The platform database; without it nothing is stored and only the environment's connections are shown."""
     database_listen_url: SecretStr | None = None
     """The same database without a transaction pooler in between, for LISTEN; DATABASE_URL by default."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
