@@ -109,6 +109,10 @@ class Parser:
         self.truncated = False
         """Something of the current reply was left out."""
 
+    def spend(self, budget: Budget) -> None:
+        """Keeps what comes from now on within another budget."""
+        self._budget = budget
+
     def feed(self, data: bytes) -> None:
         """Takes in what came from the server."""
         self._buffer += data

@@ -13,7 +13,7 @@ from services.redis_svc.console.bounds import BOUNDS, Bounds
 from services.redis_svc.console.confirmation import Confirmations, Subject
 from services.redis_svc.console.facts import Fact, Facts
 from services.redis_svc.console.policy import Verdict, judge
-from services.redis_svc.console.resp import Budget, Parser
+from services.redis_svc.console.resp import Budget
 from services.redis_svc.console.wire import Answer, Wire
 from services.redis_svc.link import Link
 from services.redis_svc.places import Places
@@ -139,7 +139,7 @@ class _Run:
     def __init__(self, bounds: Bounds, max_chunk_bytes: int) -> None:
         self._bounds = bounds
         self._max_chunk_bytes = max_chunk_bytes
-        self._parser_budget = Budget(
+        self._budget = Budget(
             bounds.reply_elements, bounds.reply_bytes, bounds.bulk_bytes, bounds.reply_depth
         )
         self._answers: list[Answer] = []
@@ -154,7 +154,7 @@ class _Run:
                         link = chunk[0].link
                         if link not in wires:
                             connection = await stack.enter_async_context(link.dedicated())
-                            wires[link] = Wire(connection, Parser(self._parser_budget), self._max_chunk_bytes)
+                            wires[link] = Wire(connection, self._budget, self._max_chunk_bytes)
                         self._answers += await wires[link].run([tuple(step.words) for step in chunk])
             except TimeoutError:
                 raise self._interrupted(_timeout(), changing=changing) from None

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.redis_svc.connection import Connection, ConnectionLostError
-from services.redis_svc.console.resp import MalformedReplyError, Node, Parser
+from services.redis_svc.console.resp import Budget, MalformedReplyError, Node, Parser
 from services.redis_svc.replies import Command, pack
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
 _HELLO: Command = (b"HELLO", 3)
 """Asks for RESP3, which tells maps, sets, numbers and booleans apart; a server that refuses it goes on with RESP2."""
+_NOTHING = Budget(elements=0, bytes=0, bulk_bytes=0, depth=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,15 @@ class Wire(asyncio.Protocol):
 
     Args:
         connection: logged in; closed by its owner.
-        parser: reads the replies.
+        budget: what may be kept of the replies.
         max_bytes: most bytes of the replies to one chunk, kept or not.
     """
 
-    def __init__(self, connection: Connection, parser: Parser, max_bytes: int) -> None:
+    def __init__(self, connection: Connection, budget: Budget, max_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
-        self._parser = parser
+        self._parser = Parser(_NOTHING)
+        self._budget = budget
         self._max_bytes = max_bytes
         self._received = 0
         self._missing = 0
@@ -65,15 +67,14 @@ class Wire(asyncio.Protocol):
         if self._failure is not None:
             raise self._failure
         greeting = [] if self._greeted else [_HELLO]
-        self._greeted = True
         self._answers = []
         self._received = 0
-        self._missing = len(commands) + len(greeting)
+        self._missing = len(commands)
         self._done = self._loop.create_future()
         self._started_at = self._loop.time()
         self._transport.write(pack([*greeting, *commands]))
         await self._done
-        return self._answers[len(greeting) :]
+        return self._answers
 
     def data_received(self, data: bytes) -> None:
         """Reads what came."""
@@ -105,6 +106,10 @@ class Wire(asyncio.Protocol):
         self._connection.connection_lost(exc)
 
     def _take(self, node: Node, truncated: bool) -> None:  # noqa: FBT001  as the parser returns it
+        if not self._greeted:
+            self._greeted = True
+            self._parser.spend(self._budget)
+            return
         if not self._missing:
             return  # a push that nobody asked for
         self._answers.append(Answer(node, truncated, self._loop.time() - self._started_at))
