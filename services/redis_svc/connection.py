@@ -13,11 +13,13 @@ Connecting and logging in are `dialer`'s, reconnecting and trying again `link`'s
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from typing import cast
 
 import hiredis
 
+from services.redis_svc import tls
 from services.redis_svc.errors import is_parting, to_studio_error
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import INCOMPLETE, Reply, ServerError, new_parser
@@ -264,7 +266,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fails what is left."""
-        del exc  # its text adds nothing to what the user is told
+        if isinstance(exc, ssl.SSLError):
+            # In TLS 1.3 a server refuses our certificate, or that there is none, after our side of the handshake.
+            self._fail(tls.explain(exc, "The server"))
         for reply in self._replies:
             if isinstance(reply, ServerError) and is_parting(reply):
                 self._fail(to_studio_error(reply))

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import jwt
+from google.protobuf import json_format, struct_pb2
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import SecretStr
 
@@ -42,14 +43,17 @@ class Registry(ResolverServiceServicer):
     def __init__(self) -> None:
         self.connections: dict[str, tuple[str, str]] = {}
         """URL and revision by id."""
+        self.configs: dict[str, dict[str, object]] = {}
+        """Settings that are not secret, by id; none where there are none."""
         self.resolved = 0
         """Times it was asked."""
         self._watchers: set[asyncio.Queue[Event]] = set()
 
-    def register(self, url: str, database_id: str = "") -> str:
+    def register(self, url: str, database_id: str = "", config: dict[str, object] | None = None) -> str:
         """Registers a URL, or changes one; returns its id."""
         known = database_id in self.connections
         database_id = database_id or str(uuid.uuid4())
+        self.configs[database_id] = config or {}
         self.connections[database_id] = (url, str(uuid.uuid4()))
         if known:
             self._tell(Event(kind=Event.KIND_CHANGED, id=database_id))
@@ -88,6 +92,7 @@ class Registry(ResolverServiceServicer):
             revision=revision,
             name="cache",
             project_ref="default",
+            config=json_format.ParseDict(self.configs[request.id], struct_pb2.Struct()),
         )
 
     async def WatchConnections(  # noqa: N802  the rpc

@@ -11,6 +11,7 @@ import redis
 from deploy.local.options import LOOPBACK
 from deploy.local.ports import pick
 from tests.support.redis_process import RedisProcess, running, wait_until
+from tests.support.tls import Certificate
 
 SLOTS = 16384
 # Short, so that a failover is over in a moment; far more than a busy machine keeps a process waiting, though.
@@ -51,6 +52,8 @@ class RedisCluster:
         replicas: int = 0,
         spare: int = 0,
         settings: Mapping[str, str],
+        program: str | None = None,
+        tls: tuple[Certificate, Path] | None = None,
     ) -> None:
         def node(name: str) -> ClusterNode:
             return ClusterNode(
@@ -65,8 +68,11 @@ class RedisCluster:
                     "cluster-require-full-coverage": "no",
                     "repl-diskless-sync-delay": "0",
                     "appendonly": "no",
+                    **({"tls-cluster": "yes"} if tls is not None else {}),
                     **settings,
                 },
+                program=program,
+                tls=tls,
             )
 
         self.masters = [node(f"master-{number}") for number in range(masters)]
@@ -95,7 +101,7 @@ class RedisCluster:
             node.cluster("SET-CONFIG-EPOCH", number + 1)
             if node is not first:
                 bus = self._bus_port(first)
-                node.cluster("MEET", LOOPBACK, first.port, bus)
+                node.cluster("MEET", LOOPBACK, first.tls_port or first.port, bus)
         size = SLOTS // len(self.masters)
         for number, node in enumerate(self.masters):
             last = SLOTS - 1 if number == len(self.masters) - 1 else (number + 1) * size - 1
@@ -247,6 +253,8 @@ def redis_cluster(
     replicas: int = 0,
     spare: int = 0,
     settings: Mapping[str, str] | None = None,
+    program: str | None = None,
+    tls: tuple[Certificate, Path] | None = None,
 ) -> Iterator[RedisCluster]:
     """A Cluster for the time of a `with`.
 
@@ -256,8 +264,18 @@ def redis_cluster(
         replicas: nodes that replicate them, round and round.
         spare: masters without slots.
         settings: further lines of each node's configuration.
+        program: the embedded Valkey where none is given.
+        tls: as for `RedisProcess`; the nodes speak it among themselves, too.
     """
-    cluster = RedisCluster(folder, masters=masters, replicas=replicas, spare=spare, settings=settings or {})
+    cluster = RedisCluster(
+        folder,
+        masters=masters,
+        replicas=replicas,
+        spare=spare,
+        settings=settings or {},
+        program=program,
+        tls=tls,
+    )
     with running(*cluster.nodes):
         cluster.form()
         yield cluster

