@@ -1,4 +1,4 @@
-"""Every gRPC service about keys and values, with the handler that serves it."""
+"""Every gRPC service about keys, values and the server itself, with the handler that serves it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from services.redis_svc.handlers.json import JsonHandler
 from services.redis_svc.handlers.key import KeyHandler
 from services.redis_svc.handlers.list import ListHandler
 from services.redis_svc.handlers.redis import RedisHandler
+from services.redis_svc.handlers.server import ServerHandler
 from services.redis_svc.handlers.set import SetHandler
 from services.redis_svc.handlers.sorted_set import SortedSetHandler
 from services.redis_svc.handlers.stream import StreamHandler
@@ -18,6 +19,7 @@ from studio.redis.v1.json_service_pb2_grpc import add_JsonServiceServicer_to_ser
 from studio.redis.v1.key_service_pb2_grpc import add_KeyServiceServicer_to_server
 from studio.redis.v1.list_service_pb2_grpc import add_ListServiceServicer_to_server
 from studio.redis.v1.redis_service_pb2_grpc import add_RedisServiceServicer_to_server
+from studio.redis.v1.server_service_pb2_grpc import add_ServerServiceServicer_to_server
 from studio.redis.v1.set_service_pb2_grpc import add_SetServiceServicer_to_server
 from studio.redis.v1.sorted_set_service_pb2_grpc import add_SortedSetServiceServicer_to_server
 from studio.redis.v1.stream_service_pb2_grpc import add_StreamServiceServicer_to_server
@@ -33,6 +35,7 @@ _SERVICES = (
     ("SortedSetService", add_SortedSetServiceServicer_to_server, SortedSetHandler),
     ("StreamService", add_StreamServiceServicer_to_server, StreamHandler),
     ("JsonService", add_JsonServiceServicer_to_server, JsonHandler),
+    ("ServerService", add_ServerServiceServicer_to_server, ServerHandler),
 )
 
 

@@ -1,0 +1,1 @@
+"""The server itself: overview, clients, slow log, latency, memory analysis, advice. No gRPC."""
