@@ -267,7 +267,7 @@ async def test_a_caller_who_goes_away_leaves_no_connection(
 
         server.resume()
         async with asyncio.timeout(10):  # the server has yet to see the end of the connection
-            while [each["id"] for each in await other.client_list()] != before:
+            while [each["id"] for each in await other.client_list()] != before:  # noqa: ASYNC110  the server tells nobody
                 await asyncio.sleep(0.01)
         assert ours.places.taken == 0
 

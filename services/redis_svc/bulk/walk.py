@@ -63,7 +63,7 @@ async def _scanned(
             await through.reached(reached)
             if await through.next():
                 scan = _scan(through.link, selection, through.position, bounds.step)
-            scanned = bounds.step if filtered and reached else len(found)
+            scanned = max(len(found), bounds.step if filtered and reached else 0)
             yield Batch(link, names, scanned, Position(through.cursor, ended=scan is None))
     finally:
         if scan is not None:
