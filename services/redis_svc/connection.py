@@ -130,6 +130,11 @@ class Connection(asyncio.Protocol):
         """
         if self._failure is not None:
             raise self._lost_error(sent=False)
+        if not expected:
+            # Nothing would ever answer it, and it would be in the way of those that come after it.
+            nothing = self._loop.create_future()
+            nothing.set_result([])
+            return nothing
         size = len(payload)
         commands, pending = self._commands + expected, self._bytes + size
         if commands > self._limits.max_inflight_commands or pending > self._limits.max_inflight_bytes:

@@ -82,6 +82,14 @@ async def test_a_request_of_many_commands_has_one_future_and_its_error_replies_s
     assert unknown.text.startswith("ERR unknown command")
 
 
+async def test_a_request_without_commands_is_answered_and_is_in_nobodys_way(connection: Connection) -> None:
+    first, nothing, last = await asyncio.gather(
+        echo(connection, b"first"), connection.submit(b"", 0), echo(connection, b"last")
+    )
+
+    assert (first, nothing, last) == (b"first", [], b"last")
+
+
 async def test_callers_of_one_turn_share_one_write(connection: Connection) -> None:
     before = dataclasses.replace(connection.traffic)
 
