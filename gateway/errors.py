@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.runtime.errors import reason_name
+from services.runtime.statuses import DOMAIN
 from studio.options.v1 import errors_pb2 as e
 
 Config = dict[str, Any]
@@ -94,7 +95,7 @@ REPLIES = (
     ),
     Reply(
         "bound of a service reached",
-        "response.flags == 0x40 || response.code_details == 'upstream_reset_before_response_started{overflow}'",
+        "response.code_details == 'upstream_reset_before_response_started{overflow}'",
         429,
         e.ERROR_REASON_RESOURCE_EXHAUSTED,
         f"The {_SERVICE} service works on as many requests as it may; try again in a second.",
@@ -195,7 +196,7 @@ REPLIES = (
         "response.code_details == 'path_normalization_failed'",
         400,
         e.ERROR_REASON_INVALID_ARGUMENT,
-        "The path holds an escaped slash or backslash.",
+        "The path holds an escaped slash or backslash, or a fragment ('#').",
     ),
     Reply(
         "underscore in a header",
@@ -284,7 +285,14 @@ def _body(message: str, error_code: str, *, retryable: bool) -> Config:
             "error": {"message": message},
             "error_code": error_code,
             "retryable": retryable,
-            "details": [],
+            "details": [
+                {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": error_code,
+                    "domain": DOMAIN,
+                    "metadata": {},
+                }
+            ],
         }
     }
 

@@ -156,15 +156,24 @@ def _rest_routes(
 ) -> Iterator[Config]:
     """A route for each method of each known path, then one a path that says which methods there are.
 
-    A path may match several templates (`databases/test`, `databases/{id}`): its methods are those of all.
+    A path that is a template as it stands (`databases/test`) has the methods of that one alone: `test` is no id. A
+    path of variables may match several templates: its methods are those of all.
     """
     rules = sorted(
         ((rule, method) for method in methods for rule in method.http),
         key=lambda each: paths.specificity(each[0].template),
     )
+    templates = list(dict.fromkeys(rule.template for rule, _ in rules))
+    for template in filter(paths.is_literal, templates):
+        own = [(rule, method) for rule, method in rules if rule.template == template]
+        yield from (_rest_route(rule, method, contract, settings) for rule, method in own)
+        yield _wrong_method(_match(template), sorted(rule.verb for rule, _ in own))
     for rule, method in rules:
-        yield _rest_route(rule, method, contract, settings)
-    for template in dict.fromkeys(rule.template for rule, _ in rules):
+        if not paths.is_literal(rule.template):
+            yield _rest_route(rule, method, contract, settings)
+    for template in templates:
+        if paths.is_literal(template):
+            continue
         sample = paths.sample(template)
         verbs = {rule.verb for rule, _ in rules if re.fullmatch(paths.regex(rule.template), sample)}
         yield _wrong_method(_match(template), sorted(verbs))

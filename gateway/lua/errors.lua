@@ -118,6 +118,12 @@ local function error_body(message, error_code, retryable, details)
     .. ',"retryable":' .. retryable .. ',"details":' .. details .. "}"
 end
 
+-- The one detail that every error has.
+local function error_info(error_code)
+  return '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":' .. quoted(error_code)
+    .. ',"domain":"studio-databases","metadata":{}}'
+end
+
 -- The reason and the seconds to wait, from the details of a google.rpc.Status.
 local function read_details(details)
   local reason, wait_s
@@ -166,7 +172,7 @@ local function shape_error(handle, status)
   if found.error_code then
     -- A local reply: complete but for this.
     if status == "400" then
-      body:setBytes(error_body(without_values(found.message), plain(found.error_code), "false", "[]"))
+      body:setBytes(error_body(without_values(found.message), plain(found.error_code), "false", found.details))
     end
     return
   end
@@ -180,6 +186,7 @@ local function shape_error(handle, status)
     if known[2] or not message then
       message = quoted(string.format(known[2] or "The %s service refused the request.", service))
     end
+    details = "[" .. table.concat({ error_info(reason), unpack(elements(details)) }, ",") .. "]"
   end
   if STATUS_OF_REASON[reason] then
     status = STATUS_OF_REASON[reason]
@@ -216,7 +223,7 @@ function envoy_on_request(handle)
       local message = quoted("This route has no field '" .. (plain('"' .. name .. '"') or "?") .. "'.")
       handle:respond(
         { [":status"] = "400", ["content-type"] = "application/json" },
-        error_body(message, "INVALID_ARGUMENT", "false", "[]")
+        error_body(message, "INVALID_ARGUMENT", "false", "[" .. error_info("INVALID_ARGUMENT") .. "]")
       )
       return
     end

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.gateway.harness import DATABASE_ID, Gateway, Script, token
-from tests.gateway.test_errors import assert_shape
+from tests.gateway.test_errors import assert_shape, error_info
 
 REDIS = f"/api/platform/redis/{DATABASE_ID}"
 
@@ -33,6 +33,7 @@ def check(answer: tuple[int, dict[str, str], bytes], status: int, error_code: st
     assert (found, error["error_code"], headers["content-type"]) == (status, error_code, "application/json")
     assert len(headers["x-request-id"]) == 36
     assert error["error"]["message"] == error["message"]
+    assert error["details"][0] == error_info(error_code)
     message = error["message"]
     assert isinstance(message, str)
     return message
@@ -48,7 +49,8 @@ async def test_unknown_paths(client: httpx.AsyncClient) -> None:
     ("path", "allowed"),
     [
         ("/api/platform/databases", "GET, POST"),
-        ("/api/platform/databases/test", "GET, POST"),
+        ("/api/platform/databases/test", "POST"),
+        ("/api/platform/databases/stats", "GET"),
         (f"/api/platform/databases/{DATABASE_ID}/test", "POST"),
         ("/api/platform/redis/status", "GET"),
         (f"{REDIS}/set", "POST"),
@@ -61,8 +63,19 @@ async def test_wrong_methods_say_which_are_right(
     answer = await client.request(method, path)
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) >= set(allowed.split(", "))
+    assert ("PATCH" in answer.headers["allow"]) <= path.endswith(DATABASE_ID)
     if method != "HEAD":
         assert_shape(answer, 405, "METHOD_NOT_ALLOWED")
+
+
+async def test_a_path_without_variables_takes_no_methods_of_ids(
+    client: httpx.AsyncClient, registry: Script
+) -> None:
+    for method, name in (("GET", "test"), ("DELETE", "test"), ("PATCH", "stats"), ("PUT", "stats")):
+        answer = await client.request(method, f"/api/platform/databases/{name}")
+        assert_shape(answer, 405, "METHOD_NOT_ALLOWED")
+        assert answer.headers["allow"] == {"test": "POST", "stats": "GET"}[name]
+    assert not registry.calls
 
 
 @pytest.mark.parametrize(

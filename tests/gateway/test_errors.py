@@ -18,6 +18,12 @@ from tests.gateway.harness import DATABASE_ID, Context, Script
 PATH = f"/api/platform/databases/{DATABASE_ID}"
 
 
+def error_info(reason: str) -> dict[str, object]:
+    """The first detail of an error that has no facts."""
+    kind = "type.googleapis.com/google.rpc.ErrorInfo"
+    return {"@type": kind, "reason": reason, "domain": "studio-databases", "metadata": {}}
+
+
 def assert_shape(answer: httpx.Response, status: int, error_code: str, *, retryable: bool = False) -> str:
     """Checks what holds for every error; returns the message."""
     body = answer.json()
@@ -27,6 +33,7 @@ def assert_shape(answer: httpx.Response, status: int, error_code: str, *, retrya
     assert set(body) == {"message", "error", "error_code", "retryable", "details"}
     assert body["error"] == {"message": body["message"]}
     assert (body["error_code"], body["retryable"]) == (error_code, retryable)
+    assert body["details"][0] | {"metadata": {}} == error_info(error_code)
     assert ("retry-after" in answer.headers) == retryable
     assert not [name for name in answer.headers if name.startswith(("grpc-", "x-envoy-"))]
     message = body["message"]

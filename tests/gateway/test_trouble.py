@@ -28,6 +28,7 @@ from tests.gateway.harness import (
     until,
 )
 from tests.gateway.test_errors import assert_shape
+from tests.support.fault_proxy import FaultProxy
 
 STATUS = "/api/platform/redis/status"
 SET = f"/api/platform/redis/{DATABASE_ID}/set"
@@ -141,6 +142,27 @@ async def test_what_changes_something_is_never_repeated(own_gateway: Gateway, ow
         await own_redis.start()
         assert_shape(await pending, 503, "SERVICE_UNAVAILABLE", retryable=True)
         assert len(own_redis.script.calls) == 1
+
+
+async def test_a_service_that_dies_with_a_call_is_down_and_not_busy(
+    own_redis: Service, services: dict[str, Service], tmp_path: Path
+) -> None:
+    own_redis.script.hangs("SetValue")
+    async with (
+        FaultProxy("127.0.0.1", own_redis.port) as line,
+        running_gateway(
+            tmp_path,
+            REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
+            REDIS_SVC_ADDRESS=f"127.0.0.1:{line.port}",
+        ) as gateway,
+        gateway.client() as client,
+    ):
+        await gateway.wait_ready("/readyz")
+        pending = asyncio.create_task(client.post(SET, json={"key": "k", "value": "v"}))
+        await until_called(own_redis.script, 1)
+        line.cut()
+        message = assert_shape(await pending, 503, "SERVICE_UNAVAILABLE", retryable=True)
+    assert "redis_svc" in message
 
 
 async def test_a_services_own_unavailable_is_not_repeated(client: httpx.AsyncClient, redis: Script) -> None:
