@@ -85,8 +85,8 @@ class WithEnvironment:
         if named is not None:
             raise StudioError(
                 ERROR_REASON_REGISTRY_READ_ONLY,
-                f"The connection {named.variable.database!r} comes from the variable {named.used} and can't be changed here: "
-                "change the variable and restart the registry.",
+                f"The connection {named.variable.database!r} comes from the variable {named.used} and can't be changed "
+                "here: change the variable and restart the registry.",
             )
         self._stored.check_writable(database_id)
 
