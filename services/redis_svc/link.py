@@ -17,6 +17,7 @@ from services.redis_svc.connection import CommandTimeoutError, Connection, Conne
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import Command, Reply, pack
 from services.redis_svc.traffic import TOTALS, Traffic
+from services.runtime import context
 from services.runtime.backoff import Backoff
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
@@ -198,7 +199,10 @@ class ServerLink(Link):
                 raise ConnectionLostError("The connection was closed.", sent=False)
             if self._failure is not None and asyncio.get_running_loop().time() < self._failure_until:
                 raise self._failure.with_traceback(None)
-            self._connecting = asyncio.create_task(self._try_to_connect(), name="redis connect")
+            # Without the deadline of whoever came first: the others may have more time.
+            self._connecting = asyncio.create_task(
+                self._try_to_connect(), name="redis connect", context=context.shared()
+            )
             self._connecting.add_done_callback(self._connected)
         # Shared by all who wait: one that goes away must not cancel it for the others.
         return await asyncio.shield(self._connecting)
