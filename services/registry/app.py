@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 
 from services.registry import environment
 from services.registry.cache.lists import CachedLists, Lists, Uncached
-from services.registry.cache.redis import CacheClient
 from services.registry.databases import Databases
 from services.registry.engines import Engines
 from services.registry.feed import Feed
@@ -119,6 +118,9 @@ def _open_cache(settings: Settings, database_url: str, feed: Feed, stack: contex
     url = settings.cache_url()
     if url is None:
         return Uncached()
+    # Brings redis-py along: 6 MB that a registry without a cache does not need.
+    from services.registry.cache.redis import CacheClient  # noqa: PLC0415
+
     try:
         client = CacheClient(url)
     except ValueError:

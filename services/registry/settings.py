@@ -6,7 +6,7 @@ import psycopg
 from psycopg import conninfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from services.registry.cache.redis import check_cache_url
+from services.registry.cache.failures import check_cache_url
 from services.registry.connection_strings import TYPES
 from services.registry.environment import VARIABLES
 from services.registry.health.schedule import Schedule

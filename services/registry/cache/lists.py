@@ -19,16 +19,19 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from services.registry import metrics
 from services.registry.cache import pages
 from services.registry.cache.circuit import Circuit
-from services.registry.cache.redis import FAILURES, CacheClient
+from services.registry.cache.failures import CacheFailedError
 from services.registry.feed import Feed
 from services.registry.store.rows import Database, Filters, Key
 from services.runtime import context
 from services.runtime.logs import get_logger
+
+if TYPE_CHECKING:
+    from services.registry.cache.redis import CacheClient
 
 PAGE_TTL_S = 60
 GENERATION_TTL_S = 7 * 24 * 3600
@@ -106,7 +109,7 @@ class CachedLists:
         suffix = _suffix(filters, after, limit)
         try:
             rows, key = await self._find(suffix)
-        except FAILURES as error:
+        except CacheFailedError as error:
             self._failed(error)
             metrics.CACHE_REQUESTS.labels("error").inc()
             return await load()
@@ -122,7 +125,7 @@ class CachedLists:
             return
         try:
             await self._replace_generation()
-        except FAILURES as error:
+        except CacheFailedError as error:
             self._failed(error)
         else:
             self._worked()
@@ -165,7 +168,7 @@ class CachedLists:
         token = _later_than(self._generation)
         try:
             await self._client.set(self._generation_key, token, seconds=GENERATION_TTL_S)
-        except FAILURES:
+        except CacheFailedError:
             metrics.CACHE_INVALIDATIONS.labels("error").inc()
             raise
         metrics.CACHE_INVALIDATIONS.labels("done").inc()
@@ -195,7 +198,7 @@ class CachedLists:
         if len(page) <= pages.MAX_BYTES and self._circuit.may_try():
             try:
                 await self._client.set(key, page, seconds=PAGE_TTL_S)
-            except FAILURES as error:
+            except CacheFailedError as error:
                 self._failed(error)
         return rows
 
@@ -207,10 +210,10 @@ class CachedLists:
     def _key(self, generation: bytes, suffix: str) -> str:
         return f"{self._prefix}:{generation.decode()}:{suffix}"
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: CacheFailedError) -> None:
         if self._circuit.failed():
-            # The class says enough: the text of a refused login names the user.
-            log.warning("cache.away", failure=type(error).__name__, rest_s=REST_S)
+            # The name of the failure alone: the text of a refused login names the user.
+            log.warning("cache.away", failure=str(error), rest_s=REST_S)
 
     def _worked(self) -> None:
         if self._circuit.succeeded():

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import redis.asyncio as aioredis
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from services.registry import metrics
+from services.registry.cache.failures import CacheFailedError
 
 TIMEOUT_S = 0.05
 """To connect, and for each answer: a list of PostgreSQL's own takes a few milliseconds."""
 CALL_TIMEOUT_S = 0.1
 """For a whole call, waiting for a connection, connecting and logging in included."""
 MAX_CONNECTIONS = 8
-
-FAILURES = (RedisError, OSError, TimeoutError)
-"""What a call raises when that Redis is gone, slow, full, read-only or refuses the login."""
-
-
-def check_cache_url(url: str) -> None:
-    """Refuses what no client can be made of.
-
-    Raises:
-        ValueError: it is no such URL; the text may repeat it.
-    """
-    parse_url(url)
 
 
 class CacheClient:
@@ -61,19 +51,27 @@ class CacheClient:
         """The values of several keys at one moment.
 
         Raises:
-            RedisError, OSError, TimeoutError: see FAILURES.
+            CacheFailedError: it could not be asked.
         """
-        with metrics.CACHE_CALLS.track_inprogress():
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                found: list[bytes | None] = await self._redis.mget(keys)
+        async with _call():
+            found: list[bytes | None] = await self._redis.mget(keys)
         return found
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
         """Stores a value.
 
         Raises:
-            RedisError, OSError, TimeoutError: see FAILURES.
+            CacheFailedError: it could not be asked.
         """
+        async with _call():
+            await self._redis.set(key, value, ex=seconds)
+
+
+@contextlib.asynccontextmanager
+async def _call() -> AsyncIterator[None]:
+    try:
         with metrics.CACHE_CALLS.track_inprogress():
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                await self._redis.set(key, value, ex=seconds)
+                yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise CacheFailedError(type(error).__name__) from error
