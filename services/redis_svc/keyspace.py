@@ -82,7 +82,7 @@ class Page:
     cursor: str
     """Of the next page; empty on the last."""
     scanned: int
-    """About how many keys were looked at."""
+    """About how many keys were looked at; never fewer than were returned."""
     total: int
     """DBSIZE, of all shards together; -1 where the user may not ask."""
 
@@ -119,7 +119,9 @@ async def list_keys(
     size = sum(each for each in sizes if isinstance(each, int))
     if not all(isinstance(each, int) for each in sizes):
         size = UNKNOWN
-    scanned = scan.scanned if size == UNKNOWN or walk.cursor or query.cursor else size
+    # A first page that is the last one saw all; DBSIZE may be from before a key that came meanwhile.
+    whole = size != UNKNOWN and not walk.cursor and not query.cursor
+    scanned = max(size, scan.returned) if whole else scan.scanned
     return Page(walk.cursor, scanned, size)
 
 
@@ -182,6 +184,11 @@ class _Scan:
         return keys
 
     @property
+    def returned(self) -> int:
+        """The most keys that the page has."""
+        return len(self._seen)
+
+    @property
     def _found(self) -> int:
         """Keys for the page: with filters about as many, for those of the last step are still looked up."""
         if not self._query.filters:
@@ -224,7 +231,8 @@ class _Scan:
             )
         cursor, found = cast("tuple[bytes, list[bytes]]", reply)
         self.position = int(cursor)
-        self.scanned += self._step if self._filtered else len(found)
+        # COUNT is a hint: the server returns whole buckets, which may be more.
+        self.scanned += max(self._step, len(found)) if self._filtered else len(found)
         names = self._walk.keep(list(dict.fromkeys(found)))
         if not self._seen.isdisjoint(names):
             names = [name for name in names if name not in self._seen]

@@ -260,7 +260,7 @@ class Databases:
             raise StudioError(
                 reasons.ERROR_REASON_CONNECTION_UNREADABLE,
                 f"The stored connection of {found.name!r} can't be read: {error}.",
-                hint="set the key it was written with among the retired keys, or save the connection again",
+                hint="Set the key it was written with among the retired keys, or save the connection again.",
             ) from error
         if renewed is None:
             return found

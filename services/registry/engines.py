@@ -82,13 +82,13 @@ def _from_rpc_error(type_: str, error: grpc.aio.AioRpcError) -> ConnectionDiagno
         return _not_tested(
             reasons.ERROR_REASON_SERVICE_UNAVAILABLE,
             f"The service for type {type_} can't be reached, so the connection was not tested.",
-            "try again in a moment",
+            "Try again in a moment.",
         )
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         return _not_tested(
             reasons.ERROR_REASON_DEADLINE_EXCEEDED,
             f"The service for type {type_} did not answer in time, so the connection was not tested.",
-            "try again in a moment",
+            "Try again in a moment.",
         )
     failure = from_rpc_error(error)
     return _not_tested(failure.reason, failure.message, failure.hint)
@@ -100,5 +100,6 @@ def _not_tested(reason: reasons.ErrorReason.ValueType, message: str, hint: str) 
 
 def _how_to_enable(type_: str) -> str:
     variable = ADDRESS_VARIABLES.get(type_)
-    start = f"start it and set {variable} for the registry, or " if variable else ""
-    return f"{start}save the database without a test (skipTest)"
+    if variable is None:
+        return "Save the database without a test (skipTest)."
+    return f"Start it and set {variable} for the registry, or save the database without a test (skipTest)."

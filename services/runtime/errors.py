@@ -72,6 +72,6 @@ def invalid_argument(field: str, description: str) -> StudioError:
     """The error for one field that breaks a rule which the contract can't state."""
     return StudioError(
         ErrorReason.ERROR_REASON_INVALID_ARGUMENT,
-        f"{field}: {description}",
+        f"{field}: {description.removesuffix('.')}.",
         violations=[FieldViolation(field, description)],
     )

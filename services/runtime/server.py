@@ -40,6 +40,9 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 MAX_REQUEST_BYTES = 32 << 20
 MAX_RESPONSE_BYTES = 64 << 20
+MAX_METADATA_BYTES = 128 << 10
+"""Headers of one call. The gateway takes 96 KiB and passes the path and query on among them; gRPC's own 8 KiB would
+answer RESOURCE_EXHAUSTED, as if it passed by itself, to a key that stays too long."""
 OPEN_RPCS = 256
 """Calls of health and reflection beside `max_concurrent_rpcs`, which holds for the contract's."""
 STEADY_S = 60.0
@@ -207,6 +210,8 @@ def _build(
         options=(
             ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
             ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+            ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
             # Two processes on one port would share connections, not calls; a port that is taken must fail.
             ("grpc.so_reuseport", 0),
             # Callers that ping more often than their keepalive of 20 s are cut off.

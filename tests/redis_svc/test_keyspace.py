@@ -272,6 +272,20 @@ async def test_a_rare_pattern_costs_a_bounded_scan_and_the_cursor_goes_on(
     assert 0 in sizes
 
 
+async def test_a_page_never_says_that_it_saw_fewer_keys_than_it_returned(
+    client: RedisClient, valkey: Redis
+) -> None:
+    await fill(valkey, 2000)
+    query = Query(pattern=b"user:*", count=1)
+    overfull = 0  # pages on which the server returned more than it was asked for
+    for _ in range(200):
+        rows, page = await one_page(client, query)
+        overfull += len(rows) > query.count
+        assert page.scanned >= len(rows)
+        query = dataclasses.replace(query, cursor=page.cursor)
+    assert overfull
+
+
 async def test_time_that_has_run_out_ends_the_page_not_the_listing(
     client: RedisClient, valkey: Redis
 ) -> None:

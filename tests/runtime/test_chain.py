@@ -110,8 +110,23 @@ async def test_a_violation_names_the_field_where_it_stands_in_a_list() -> None:
             async for _ in stream:
                 pass
         assert raised.value.code() is Code.INVALID_ARGUMENT
-        assert raised.value.details() == "known[1].id: must be a valid UUID"
+        assert raised.value.details() == "known[1].id: must be a valid UUID."
         await channel.close()
+
+
+async def test_what_is_missing_is_named_as_the_caller_writes_it() -> None:
+    async with running(redis_servicer(Redis())) as service:
+        for request, said in (
+            (redis.SetValueRequest(database_id=UUID, value="v"), "key: must be given (or key_base64)."),
+            (
+                redis.SetValueRequest(database_id=UUID, key=""),
+                "value: must be given (or value_base64).",
+            ),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await service.redis.SetValue(request, metadata=OWNER)
+            assert raised.value.code() is Code.INVALID_ARGUMENT
+            assert raised.value.details() == said
 
 
 async def test_an_unknown_method_is_unimplemented_with_a_reason() -> None:

@@ -58,7 +58,7 @@ def test_a_reason_goes_by_its_name_without_the_prefix() -> None:
 
 def test_one_wrong_field() -> None:
     error = invalid_argument("port", "must be a port")
-    assert (error.reason_name, error.message) == ("INVALID_ARGUMENT", "port: must be a port")
+    assert (error.reason_name, error.message) == ("INVALID_ARGUMENT", "port: must be a port.")
     assert error.violations == (FieldViolation("port", "must be a port"),)
 
 
@@ -183,7 +183,7 @@ async def test_a_secret_in_an_error_does_not_reach_the_caller() -> None:
 
 async def test_a_sentence_about_a_secret_field_stays_readable() -> None:
     answer = await sent(invalid_argument("password", "must not be empty"))
-    assert answer.details() == "password: must not be empty"
+    assert answer.details() == "password: must not be empty."
 
 
 async def test_a_defect_is_internal_with_the_request_id_and_logged_with_its_traceback(output: Output) -> None:

@@ -13,6 +13,7 @@ from services.runtime.interceptors.chain import Context, Handler
 from studio.options.v1.errors_pb2 import ERROR_REASON_INVALID_ARGUMENT
 
 MAX_VIOLATIONS = 20
+MISSING = "must be given"
 
 
 class Validate:
@@ -31,21 +32,47 @@ class Validate:
             try:
                 validate(request)
             except protovalidate.ValidationError as error:
-                raise _failure(error) from None
+                raise _failure(error, request) from None
             return await handler(request, context)
 
         return validated
 
 
-def _failure(error: protovalidate.ValidationError) -> StudioError:
-    violations = [
-        FieldViolation(_path(each.proto.field), each.proto.message or each.proto.rule_id)
-        for each in error.violations[:MAX_VIOLATIONS]
-    ]
+def _failure(error: protovalidate.ValidationError, request: Message) -> StudioError:
+    violations: list[FieldViolation] = []
+    for each in error.violations[:MAX_VIOLATIONS]:
+        violation = _violation(each.proto, request)
+        # What is missing breaks the other rules of its field as well; that it is missing is enough.
+        if FieldViolation(violation.field, MISSING) not in violations:
+            violations.append(violation)
     sentence = "; ".join(
         f"{each.field}: {each.description}" if each.field else each.description for each in violations
     )
-    return StudioError(ERROR_REASON_INVALID_ARGUMENT, sentence, violations=violations)
+    return StudioError(ERROR_REASON_INVALID_ARGUMENT, f"{sentence}.", violations=violations)
+
+
+def _violation(proto: Any, request: Message) -> FieldViolation:  # noqa: ANN401  as in `_subscript`
+    """The violation in words for those who know the field, not the rule's spelling."""
+    path = _path(proto.field)
+    if proto.rule_id == "required" and (members := _members(proto.field, request)):
+        # A oneof's own name stands in no request.
+        first = path[: path.rfind(".") + 1] + members[0]
+        return FieldViolation(first, f"{MISSING} (or {', '.join(members[1:])})")
+    if proto.rule_id == "string.min_len" and getattr(request, path, None) == "":
+        return FieldViolation(path, MISSING)
+    # An empty choice stands for the field left out: nobody has to be told of it.
+    message = proto.message.replace("must be in list [, ", "must be in list [") or proto.rule_id
+    return FieldViolation(path, message)
+
+
+def _members(path: Any, request: Message) -> list[str]:  # noqa: ANN401  as in `_subscript`
+    """The fields of the oneof at a path; none where there is no oneof."""
+    *outer, last = path.elements
+    descriptor: Any = request.DESCRIPTOR  # its stubs allow for fields that are no messages
+    for element in outer:
+        descriptor = descriptor.fields_by_name[element.field_name].message_type
+    oneof = descriptor.oneofs_by_name.get(last.field_name)
+    return [field.name for field in oneof.fields] if oneof else []
 
 
 def _path(path: object) -> str:
