@@ -191,9 +191,10 @@ class Remembering:
             if len(page) < PAGE:
                 break
             after = page[-1].database.id
-        shelf = Shelf(entry for id_, entry in read.items() if id_ not in self._touched)
-        for entry in self._shelf:
-            if entry.database.id in self._touched:
+        # What was written meanwhile comes first: whoever got an answer to it may ask for it.
+        shelf = Shelf(entry for entry in self._shelf if entry.database.id in self._touched)
+        for id_, entry in read.items():
+            if id_ not in self._touched and len(shelf) < MAX_REMEMBERED:
                 shelf.put(entry)
         self._shelf, self._loaded = shelf, True
         self._rise()
