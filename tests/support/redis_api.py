@@ -18,6 +18,11 @@ class RedisApi:
         self.http = http
         self._base = f"/api/platform/redis/{database_id}"
 
+    @property
+    def base(self) -> str:
+        """The path before every route."""
+        return self._base
+
     @staticmethod
     async def sample_id(http: httpx.AsyncClient) -> str:
         """The id of the Redis that the local system registers."""

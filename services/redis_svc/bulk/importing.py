@@ -96,6 +96,7 @@ class Importer:
             batch.append(_Numbered(number, record))
             size += len(raw)
         await self._restore(batch)
+        self._report.failures.sort(key=lambda failure: failure.line)
         return self._report
 
     async def _read(self, number: int, raw: bytes) -> Record | None:
