@@ -182,3 +182,18 @@ async def test_slots_that_never_settle_end_the_listing_instead_of_prolonging_it_
     finally:
         if owner is b:
             cluster.move(slot, b, a)
+
+
+async def test_a_listing_that_has_begun_too_many_scans_is_given_up(
+    cluster: RedisCluster, cluster_client: RedisClient
+) -> None:
+    """The cursor counts them: three masters are worth 28."""
+    cluster.fill(500)
+    _, cursor, _ = await page_names(cluster_client, Query(count=10))
+    _, _, visits, states = cursor.split("~")
+    assert visits == "1"
+
+    error = await failure_of(page_names(cluster_client, Query(cursor=f"~0~28~{states}")))
+
+    assert error.reason_name == "INVALID_CURSOR"
+    assert "moving slots" in error.message

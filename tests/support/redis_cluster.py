@@ -170,9 +170,13 @@ class RedisCluster:
         return len(keys)
 
     def close_slot(self, slot: int, source: ClusterNode, target: ClusterNode) -> None:
-        """Ends moving a slot: it is the target's."""
+        """Ends moving a slot: it is the target's, as every node knows when this returns.
+
+        Two moves of a slot in short order would get the same epoch otherwise, and the nodes decide which one holds.
+        """
         target.cluster("SETSLOT", slot, "NODE", target.id)
         source.cluster("SETSLOT", slot, "NODE", target.id)
+        wait_until(lambda: self._agreed(slot, target), "every node knows who serves the slot")
 
     def move(self, slot: int, source: ClusterNode, target: ClusterNode) -> None:
         """Moves a slot with all its keys."""
@@ -221,6 +225,16 @@ class RedisCluster:
             wait_until(caught_up, "the replica has it all")
             master.kill()
         wait_until(lambda: self.ranges(replica), "the replica has taken over")
+
+    def _agreed(self, slot: int, owner: ClusterNode) -> bool:
+        epochs = {node.info()["cluster_current_epoch"] for node in self.nodes}
+        return len(epochs) == 1 and all(self._owner_for(node, slot) == owner.id for node in self.nodes)
+
+    def _owner_for(self, node: ClusterNode, slot: int) -> str:
+        """The id of the node that serves a slot, as one node sees it."""
+        entries = node.cluster("SLOTS")
+        assert isinstance(entries, list)
+        return next((str(entry[2][2]) for entry in entries if entry[0] <= slot <= entry[1]), "")
 
     def _serves(self, node: ClusterNode, slot: int) -> bool:
         return any(first <= slot <= last for first, last in self.ranges(node))
