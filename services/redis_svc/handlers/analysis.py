@@ -32,8 +32,8 @@ def report_of(tally: Tally) -> pb.AnalyzeMemoryResponse:
         scanned=tally.scanned,
         total_estimate=tally.total,
         memory_bytes=tally.memory if known else UNKNOWN,
-        largest=map(_key, tally.largest.keys()),
-        longest=map(_key, tally.longest.keys()),
+        largest=map(_key, tally.largest.ranked()),
+        longest=map(_key, tally.longest.ranked()),
         namespaces=namespaces,
         types=[
             pb.TypeMemory(

@@ -21,6 +21,8 @@ from studio.options.v1 import errors_pb2 as e
 UNKNOWN = -1
 MAX_CLIENTS = 1000
 """Clients of an answer."""
+MAX_ID = 2**63 - 1
+"""Servers number clients in so many bits, from 1."""
 MAX_TEXT = 256
 """Characters of a field: a client may call itself anything."""
 
@@ -96,9 +98,11 @@ async def kill_client(client: RedisClient, client_id: int, node_name: str = "") 
         Whether there was one.
 
     Raises:
-        StudioError: COMMAND_REFUSED for the connection that the command itself travels on; INVALID_ARGUMENT for a
-            node that there is not; DB_PERMISSION_DENIED; …
+        StudioError: COMMAND_REFUSED for the connection that the command itself travels on; INVALID_ARGUMENT for an
+            id or a node that can't be; DB_PERMISSION_DENIED; …
     """
+    if not 0 < client_id <= MAX_ID:
+        raise invalid_argument("id", "is no id of a client")
     node = _the_node([*await nodes_of(client)], node_name)
     ours = await node.link.execute(b"CLIENT", b"ID")
     if ours == client_id:
@@ -109,8 +113,6 @@ async def kill_client(client: RedisClient, client_id: int, node_name: str = "") 
         )
     # SKIPME is yes by default: where CLIENT ID is refused, the server itself spares our connection.
     reply = await node.link.execute(b"CLIENT", b"KILL", b"ID", client_id, b"SKIPME", b"yes", repeatable=False)
-    if isinstance(reply, ServerError) and "client-id should be" in reply.text.lower():
-        raise invalid_argument("id", "is no id of a client")
     raise_for(reply, command="CLIENT KILL")
     return bool(reply)
 

@@ -75,7 +75,7 @@ class Top:
             heapq.heappushpop(self._heap, ranked)
         self.floor = self._heap[0].value
 
-    def keys(self) -> list[Ranked]:
+    def ranked(self) -> list[Ranked]:
         """The highest first."""
         return sorted(self._heap, reverse=True)
 
