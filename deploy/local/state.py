@@ -41,6 +41,7 @@ class State:
         self.logs = path / "logs"
         self.run = path / "run"
         self.engines_file = path / "engines.json"
+        self.services_file = path / "services.json"
         self._secrets_file = path / "secrets.json"
         self._ports_file = path / "ports.json"
         self._homes_file = path / "homes.json"
@@ -147,6 +148,10 @@ class State:
     def write_engines(self, urls: dict[str, str]) -> None:
         """Writes `engines.json`: the URL of each embedded engine, with its password."""
         write_private(self.engines_file, json.dumps(urls, indent=2) + "\n")
+
+    def write_services(self, addresses: dict[str, str]) -> None:
+        """Writes `services.json`: `host:port` at which each service takes gRPC calls."""
+        write_private(self.services_file, json.dumps(addresses, indent=2) + "\n")
 
     def remove(self) -> None:
         """Deletes the directory and all that lies elsewhere on its behalf."""

@@ -86,6 +86,7 @@ class System:
         self._migrate(services.migrate_environment(context))
         for stage in sorted({program.stage for program in own_programs}):
             self._start([program for program in own_programs if program.stage == stage], stop)
+        self.state.write_services(services.addresses(self.state))
         self.url = services.url(self._options.gateway_host, port)
         self._samples()
 
@@ -117,6 +118,7 @@ class System:
         if supervisor is not None:
             supervisor.close()
             self.state.engines_file.unlink(missing_ok=True)
+            self.state.services_file.unlink(missing_ok=True)
         self.state.unlock()
 
     def _gateway_port(self) -> int:

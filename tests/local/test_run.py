@@ -72,10 +72,15 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     before = databases(first, state)
     running = first.processes()
     assert len(running) >= 6
+    ports = json.loads((state.path / "ports.json").read_text())
+    assert json.loads(state.services_file.read_text()) == {
+        name: f"127.0.0.1:{ports[name]}" for name in ("registry", "redis_svc")
+    }
     assert first.stop(signal.SIGINT) == 0
     assert gone(running)
     assert first.processes() == {}
     assert not state.engines_file.exists()
+    assert not state.services_file.exists()
 
     second = launch()
     second.ready()

@@ -44,7 +44,8 @@ class Valkey:
     @property
     def url(self) -> str:
         """The default user's URL."""
-        secret = f":{quote(self.password, safe='')}@" if self.password else ""
+        # Named, because redis-cli up to 7.0 takes an empty name for a user's.
+        secret = f"default:{quote(self.password, safe='')}@" if self.password else ""
         return f"redis://{secret}{LOOPBACK}:{self.port}"
 
     def program(self) -> Program:
