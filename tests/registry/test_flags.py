@@ -22,7 +22,9 @@ def test_the_flags_are_the_gateways() -> None:
 async def test_an_engine_that_is_off_is_not_created_tested_or_changed(
     migrated_url: str, redis_engine: ScriptedEngine, type_: str
 ) -> None:
-    addresses = dict.fromkeys(("redis_svc_address", "mongo_svc_address", "bun_proxy_address"), redis_engine.address)
+    addresses = dict.fromkeys(
+        ("redis_svc_address", "mongo_svc_address", "bun_proxy_address"), redis_engine.address
+    )
     fields = {"type": type_, "connection_string": URLS[type_]}
     async with running_registry(settings(migrated_url, **addresses)) as registry:
         created = await registry.create(**fields)
