@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
 
 from deploy.local.child import die_with_parent
-from deploy.local.options import LocalError, from_environment
+from deploy.local.options import LocalError, Options, from_environment, state_dir
 from deploy.local.readiness import Interrupted
 from deploy.local.supervisor import Event
 from deploy.local.system import System
@@ -61,6 +62,12 @@ def _how(detail: str) -> str:
     return detail.replace("exit status", "exited with").replace("terminated by", "was killed by")
 
 
+def _token_command(options: Options) -> str:
+    """What prints a token for this system: not for the one in the default directory, where it is another one."""
+    where = "" if options.state_dir == state_dir({}) else f" STATE_DIR={shlex.quote(str(options.state_dir))}"
+    return f"make -s token ROLE=owner{where}"
+
+
 def run() -> int:
     """Runs the system until it is told to stop; returns the exit code."""
     if "--with-parent" in sys.argv[1:]:
@@ -79,7 +86,7 @@ def run() -> int:
         say(f"starting the system in {system.state.path} …")
         system.start(stop)
         say(f"logs:  {system.state.logs}")
-        say("token: make -s token ROLE=owner   (or administrator, developer, read_only)")
+        say(f"token: {_token_command(options)}   (or administrator, developer, read_only)")
         say(f"ready {system.url}")
         stop.wait()
         reporter.check()

@@ -79,6 +79,7 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     assert first.stop(signal.SIGINT) == 0
     assert gone(running)
     assert first.processes() == {}
+    assert f"make -s token ROLE=owner STATE_DIR={state.path} " in first.output
     assert not state.engines_file.exists()
     assert not state.services_file.exists()
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -117,8 +118,9 @@ async def test_a_test_says_whose_password_is_wrong(servers: SentinelSet) -> None
 
 async def test_a_test_says_that_a_server_is_no_sentinel(servers: SentinelSet, valkey_url: str) -> None:
     del servers
-    secret, _, address = valkey_url.removeprefix("redis://:").rpartition("@")
-    found = await look(f"redis+sentinel://{address}/{NAME}?sentinel_password={secret}")
+    server = urlsplit(valkey_url)
+    address = f"{server.hostname}:{server.port}"
+    found = await look(f"redis+sentinel://{address}/{NAME}?sentinel_password={server.password}")
 
     assert (found.stage, found.error_code) == ("sentinel", "DB_PROTOCOL_ERROR")
     assert "is no Sentinel" in found.message
