@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -14,9 +15,13 @@ from psycopg import sql
 from redis.asyncio import Redis
 
 from deploy.local.engines import Valkey
+from deploy.local.environment import NO_PROXY
 from deploy.local.state import State
 from tests.support.engines import PostgresServer, ValkeyFactory, ValkeyServer
 from tests.support.local_system import LocalSystem
+
+# Everything that tests call is on this machine, whatever proxy it reaches others by.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(NO_PROXY)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
+    # Services are beside each other; a proxy in the environment is there for the way out.
+    ("grpc.enable_http_proxy", 0),
     # Retries happen in one layer: ours.
     ("grpc.enable_retries", 0),
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import httpx
 import psycopg
+import pytest
 from redis.asyncio import Redis
 
+from deploy.local.readiness import grpc_serving, http_ok
 from tests.support.local_system import LocalSystem
 
 DATABASES = "/api/platform/databases"
@@ -26,6 +28,18 @@ async def test_its_engines_can_be_reached_directly(system: LocalSystem) -> None:
         assert await client.dbsize() >= 5000
     with psycopg.connect(system.engines["postgres"]) as connection:
         assert connection.execute("SELECT count(*) FROM platform.databases").fetchone() is not None
+
+
+def test_a_proxy_in_the_environment_does_not_keep_it_from_being_ready(
+    system: LocalSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for service in ("registry", "redis_svc"):
+        grpc_serving(system.address(service))()
+    http_ok(f"{system.url}/healthz")()
 
 
 def test_a_process_that_is_killed_comes_back(system: LocalSystem) -> None:

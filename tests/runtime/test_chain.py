@@ -114,6 +114,23 @@ async def test_a_violation_names_the_field_where_it_stands_in_a_list() -> None:
         await channel.close()
 
 
+async def test_a_proxy_in_the_environment_is_not_used_between_services(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with running(resolver_servicer(Resolving())) as service:
+        channel = open_channel(service.address, service_tokens())
+        # Refused by the service itself, so it was reached.
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await ResolverServiceStub(channel).ResolveConnection(
+                resolving.ResolveConnectionRequest(id="nonsense")
+            )
+        assert raised.value.code() is Code.INVALID_ARGUMENT
+        await channel.close()
+
+
 async def test_what_is_missing_is_named_as_the_caller_writes_it() -> None:
     async with running(redis_servicer(Redis())) as service:
         for request, said in (
