@@ -9,7 +9,7 @@ import ipaddress
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
@@ -22,6 +22,25 @@ MIN_SECRET = 32
 MAX_PORT = 65535
 
 _Csv = Annotated[tuple[str, ...], NoDecode]
+
+
+def _known_level(value: str) -> str:
+    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return value.upper()
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MIN_SECRET:
+        raise ValueError(f"must have at least {MIN_SECRET} characters")
+    return value
+
+
+LogLevel = Annotated[str, AfterValidator(_known_level)]
+"""DEBUG, INFO, WARNING or ERROR, in any case."""
+
+SigningSecret = Annotated[SecretStr, AfterValidator(_long_enough)]
+"""A secret that signs tokens."""
 
 
 class Settings(BaseSettings):
@@ -43,13 +62,13 @@ class ServiceSettings(Settings):
     """Where the service listens for gRPC: `host:port`, or `[::]:port` for both families."""
     http_address: str
     """Where `/healthz` and `/metrics` are served."""
-    jwt_secret: SecretStr | None = None
+    jwt_secret: SigningSecret | None = None
     """HS256 secret of user tokens: Supabase's `JWT_SECRET`."""
     jwt_jwks_url: str | None = None
     """JWKS with the public keys of user tokens."""
-    service_token_secret: SecretStr
+    service_token_secret: SigningSecret
     """Signs the tokens by which services of this system know each other."""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
     max_concurrent_rpcs: int = Field(default=1000, ge=1)
     """Calls served at a time; one more is refused with RESOURCE_EXHAUSTED."""
@@ -91,20 +110,6 @@ class ServiceSettings(Settings):
         parts = urlsplit(value or "http://unset")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")
-        return value
-
-    @field_validator("log_level")
-    @classmethod
-    def _known_level(cls, value: str) -> str:
-        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
-        return value.upper()
-
-    @field_validator("jwt_secret", "service_token_secret")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < MIN_SECRET:
-            raise ValueError(f"must have at least {MIN_SECRET} characters")
         return value
 
     @field_validator("service_token_secret")
