@@ -19,6 +19,7 @@ import uvloop
 from benchmarks import pool, registry
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
+from benchmarks.redis_export import dump_all, export_all
 from benchmarks.stack import Stack, running
 from benchmarks.table import Figure, header, ratio
 
@@ -69,6 +70,12 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         started = time.perf_counter()
         count = await list_all(client, target, database_id)
         samples["listing"].append(count / (time.perf_counter() - started))
+        started = time.perf_counter()
+        count = dump_all(bare)
+        samples["dumping"].append(count / (time.perf_counter() - started))
+        started = time.perf_counter()
+        count = await export_all(target, database_id)
+        samples["export"].append(count / (time.perf_counter() - started))
     client.close()
     bare.close()
 
@@ -78,6 +85,8 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         ),
         "get": Figure(f"Redis get through the gateway, {CONNECTIONS} connections", samples["get"], "calls/s"),
         "bare": Figure(f"bare hiredis loop, {KEYS:,} keys: type, TTL, memory", samples["bare"], "keys/s"),
+        "dumping": Figure(f"bare hiredis loop, {KEYS:,} keys: DUMP, TTL", samples["dumping"], "keys/s"),
+        "export": Figure("export through the gateway, `dump`", samples["export"], "keys/s"),
         "listing": Figure(f"listing through the gateway, pages of {PAGE:,}", samples["listing"], "keys/s"),
     }
     return [
@@ -87,6 +96,9 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         figures["bare"],
         figures["listing"],
         ratio("  listing / bare loop", figures["listing"], figures["bare"], ">= 0.50"),
+        figures["dumping"],
+        figures["export"],
+        ratio("  export / bare loop", figures["export"], figures["dumping"], ">= 0.50"),
         *idle,
         Figure("resident memory, after the run: redis_svc", [stack.resident_mb("redis_svc")], "MB"),
     ]

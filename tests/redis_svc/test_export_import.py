@@ -18,7 +18,7 @@ from services.redis_svc.bulk.bounds import BOUNDS, Bounds
 from services.redis_svc.bulk.export import export
 from services.redis_svc.bulk.importing import Importer, Report, sibling
 from services.redis_svc.bulk.job import Job
-from services.redis_svc.bulk.lines import blob, dump_line, key_fields
+from services.redis_svc.bulk.lines import blob, dump_lines, key_fields
 from services.redis_svc.bulk.records import LineError, read_line, to_bytes
 from services.redis_svc.bulk.selection import Selection
 from services.redis_svc.client import RedisClient
@@ -402,7 +402,7 @@ async def test_a_cluster_is_exported_and_imported_whole(
 @given(st.binary(max_size=200))
 def test_any_bytes_survive_their_form_in_json(raw: bytes) -> None:
     assert to_bytes(json.loads(json.dumps(blob(raw)))) == raw
-    record = read_line(dump_line(raw, "string", 5, raw))
+    record = read_line(dump_lines([(raw, "string", 5, raw)]))
     assert record is not None
     assert (record.key, record.dump, record.ttl_ms) == (raw, raw, 5)
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
 from services.redis_svc.bulk.job import Job
-from services.redis_svc.bulk.reading import Entry, dumps, found
+from services.redis_svc.bulk.reading import Entry, dumps
 from services.redis_svc.bulk.restoring import restore_command, restore_failure
 from services.redis_svc.bulk.selection import Progress
 from services.redis_svc.client import RedisClient
@@ -28,15 +28,11 @@ async def copy(job: Job, target: RedisClient, *, overwrite: bool) -> AsyncGenera
     def refuse(entry: Entry, why: str) -> None:
         job.fail(entry.name, why)
 
-    async with contextlib.aclosing(found(job)) as sources:
-        async for source in sources:
-            job.begin(source.batch)
-            async with contextlib.aclosing(dumps(job, source, job.bounds.max_copy_bytes, refuse)) as dumped:
-                async for group in dumped:
-                    await _restore(job, target, group, overwrite=overwrite)
-                    if await job.is_due():
-                        yield job.progress()
-            job.finish(source.batch)
+    async with contextlib.aclosing(dumps(job, job.bounds.max_copy_bytes, refuse)) as dumped:
+        async for source, values, ends in dumped:
+            await _restore(job, target, values, overwrite=overwrite)
+            if ends:
+                job.finish(source.batch)
             if await job.is_due():
                 yield job.progress()
     yield job.progress(done=True)
@@ -45,6 +41,8 @@ async def copy(job: Job, target: RedisClient, *, overwrite: bool) -> AsyncGenera
 async def _restore(
     job: Job, target: RedisClient, group: Sequence[tuple[Entry, bytes]], *, overwrite: bool
 ) -> None:
+    if not group:
+        return
     commands = [
         (entry.name, restore_command(entry.name, entry.ttl_ms, dump, overwrite=overwrite))
         for entry, dump in group

@@ -12,9 +12,17 @@ from collections.abc import AsyncGenerator
 from dataclasses import asdict
 
 from services.redis_svc.bulk.job import Job
-from services.redis_svc.bulk.lines import FORMAT_VERSION, Chunks, Json, dump_line, key_fields, line
-from services.redis_svc.bulk.readable import Readable
-from services.redis_svc.bulk.reading import Entry, Found, Refuse, dumps, found
+from services.redis_svc.bulk.lines import (
+    FORMAT_VERSION,
+    Chunks,
+    Json,
+    dump_lines,
+    key_fields,
+    line,
+    type_of_dump,
+)
+from services.redis_svc.bulk.readable import Piece, Readable
+from services.redis_svc.bulk.reading import Entry, Refuse, dumps
 from services.redis_svc.bulk.selection import Progress
 
 DUMP, READABLE = "dump", "readable"
@@ -39,20 +47,17 @@ async def export(job: Job, format_: str) -> AsyncGenerator[bytes, None]:
         job.fail(entry.name, why)
         chunks.add(line({"failure": {**key_fields(entry.name), "message": why}}))
 
-    readable = Readable(job, refuse)
-    async with contextlib.aclosing(found(job)) as sources:
-        async for source in sources:
-            job.begin(source.batch)
-            writing = readable.lines(source) if format_ == READABLE else _dump_lines(job, source, refuse)
-            async with contextlib.aclosing(writing) as pieces:
-                async for piece in pieces:
-                    chunks.add(piece)
-                    if chunks.full:
-                        for each in chunks.take():
-                            yield each
-            job.finish(source.batch)
-            if await job.is_due():
-                chunks.add(line({"progress": _told(job.progress())}))
+    writing = Readable(job, refuse).lines() if format_ == READABLE else _dump_lines(job, refuse)
+    async with contextlib.aclosing(writing) as pieces:
+        async for batch, piece in pieces:
+            chunks.add(piece)
+            if batch is not None:
+                job.finish(batch)
+                if await job.is_due():
+                    chunks.add(line({"progress": _told(job.progress())}))
+                    for each in chunks.take():
+                        yield each
+            if chunks.full:
                 for each in chunks.take():
                     yield each
     chunks.add(line({"summary": _told(job.progress(done=True))}))
@@ -65,13 +70,21 @@ def error_line(message: str, code: str, *, retryable: bool) -> bytes:
     return line({"error": {"message": message, "error_code": code, "retryable": retryable}})
 
 
-async def _dump_lines(job: Job, source: Found, refuse: Refuse) -> AsyncGenerator[bytes, None]:
-    async with contextlib.aclosing(dumps(job, source, job.bounds.max_dump_bytes, refuse)) as dumped:
-        async for group in dumped:
-            job.succeed(len(group))
-            yield b"".join(
-                [dump_line(entry.name, entry.type, entry.ttl_ms, content) for entry, content in group]
+async def _dump_lines(job: Job, refuse: Refuse) -> AsyncGenerator[Piece, None]:
+    async with contextlib.aclosing(dumps(job, job.bounds.max_dump_bytes, refuse)) as dumped:
+        async for source, values, ends in dumped:
+            job.succeed(len(values))
+            known = job.selection.type
+            types = [known or type_of_dump(dump) for _, dump in values]
+            if "" in types:  # a module's: its name is the server's to tell
+                commands = [(b"TYPE", entry.name) for entry, _ in values]
+                replies = await source.link.execute_many(commands)
+                types = [reply.decode() if isinstance(reply, bytes) else "" for reply in replies]
+            lines = dump_lines(
+                (entry.name, type_, entry.ttl_ms, dump)
+                for (entry, dump), type_ in zip(values, types, strict=True)
             )
+            yield source.batch if ends else None, lines
 
 
 def _told(progress: Progress) -> dict[str, Json]:

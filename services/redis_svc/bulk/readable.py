@@ -16,12 +16,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from services.redis_svc.bulk.job import Job, about_key
 from services.redis_svc.bulk.lines import Json, blob, key_fields, line
 from services.redis_svc.bulk.parts import Part, parts
-from services.redis_svc.bulk.reading import Entry, Found, Refuse, replies
+from services.redis_svc.bulk.reading import Entry, Found, Links, Refuse, found, replies
+from services.redis_svc.bulk.walk import Batch
 from services.redis_svc.errors import to_studio_error
 from services.redis_svc.link import ServerLink
 from services.redis_svc.replies import Command, Reply, ServerError, pack
@@ -29,6 +30,9 @@ from studio.options.v1 import errors_pb2 as e
 
 JSON_TYPE = "ReJSON-RL"
 """As TYPE names what the JSON modules of Redis and Valkey store."""
+
+Piece: TypeAlias = "tuple[Batch | None, bytes]"
+"""Lines, and the batch that ends with them, if one does."""
 
 _WHOLE: dict[str, tuple[bytes, tuple[bytes | int, ...]]] = {
     "string": (b"GET", ()),
@@ -53,8 +57,20 @@ class Readable:
         self._refuse = refuse
         self._field_ttls = True  # until the server says that it has none
 
-    async def lines(self, source: Found) -> AsyncGenerator[bytes, None]:
-        """The lines of some keys."""
+    async def lines(self) -> AsyncGenerator[Piece, None]:
+        """The lines of the selected keys."""
+        async with (
+            Links(self._job.client.limits) as links,
+            contextlib.aclosing(found(self._job, links, with_types=True)) as sources,
+        ):
+            async for source in sources:
+                self._job.begin(source.batch)
+                async with contextlib.aclosing(self._lines(source)) as pieces:
+                    async for piece in pieces:
+                        yield None, piece
+                yield source.batch, b""
+
+    async def _lines(self, source: Found) -> AsyncGenerator[bytes, None]:
         small: list[Entry] = []
         large: list[Entry] = []
         for entry in source.entries:
@@ -68,13 +84,13 @@ class Readable:
         async with contextlib.aclosing(answers) as groups:
             async for group in groups:
                 ttls = await self._ttls(source.link, [each for each in group if each[0].type == "hash"])
-                found = [
+                written = [
                     _line(entry, value_of(entry.type, reply), ttls.get(entry.name))
                     for entry, reply in group
                     if _is_there(entry, reply)
                 ]
-                self._job.succeed(len(found))
-                yield b"".join(found)
+                self._job.succeed(len(written))
+                yield b"".join(written)
         for entry in large:
             async with contextlib.aclosing(self._in_parts(source.link, entry)) as pieces:
                 async for piece in pieces:
@@ -83,8 +99,8 @@ class Readable:
     async def _in_parts(self, link: ServerLink, entry: Entry) -> AsyncGenerator[bytes, None]:
         id_, number = secrets.token_hex(4), 0
         pending: Part | None = None
-        async with contextlib.aclosing(parts(link, entry, self._job.bounds)) as found:
-            async for part in found:
+        async with contextlib.aclosing(parts(link, entry, self._job.bounds)) as read:
+            async for part in read:
                 if isinstance(part.reply, ServerError):
                     self._refuse(entry, about_key(part.reply, ""))
                     return
@@ -118,7 +134,7 @@ class Readable:
         commands: list[Command] = [
             (b"HPTTL", key, b"FIELDS", len(fields), *fields) for key, fields in asked.items()
         ]
-        found: dict[bytes, Json] = {}
+        ttls: dict[bytes, Json] = {}
         answers = await link.request(pack(commands), len(commands))
         for (key, fields), answer in zip(asked.items(), answers, strict=True):
             if isinstance(answer, ServerError):
@@ -132,8 +148,8 @@ class Readable:
                 if ttl >= 0
             ]
             if pairs:
-                found[key] = pairs
-        return found
+                ttls[key] = pairs
+        return ttls
 
 
 def value_of(type_: str, reply: Reply) -> Json:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
+from types import TracebackType
+from typing import NamedTuple, Self
 
 from services.redis_svc.bulk.bounds import Bounds
 from services.redis_svc.bulk.job import Job, about_key
@@ -18,14 +21,13 @@ from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A key with what is needed to read its value."""
+class Entry(NamedTuple):
+    """A key with what is needed to read its value. A tuple: making it takes a third of a frozen dataclass's time."""
 
     name: bytes
     """The key."""
     type: str
-    """Its type; empty where the user may not ask."""
+    """Its type; empty where it was not asked for, or the user may not ask."""
     ttl_ms: int
     """Milliseconds until it expires; -1 for never."""
     size: int
@@ -44,18 +46,41 @@ class Found:
     """The keys that still exist."""
 
 
-async def found(job: Job) -> AsyncGenerator[Found, None]:
-    """The selected keys with type, expiry and size, asked for one batch ahead."""
-    lookup = Lookup(Wanted(length=False), job.selection.type, job.client.limits)
-    async with contextlib.AsyncExitStack() as stack:
-        own: dict[Link, ServerLink] = {}
-        batches = await stack.enter_async_context(contextlib.aclosing(job.batches()))
-        waiting: tuple[Batch, ServerLink, Started] | None = None
+class Links:
+    """Ways to the servers that nobody else uses, for an `async with`.
+
+    Args:
+        limits: of the connections.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._stack = contextlib.AsyncExitStack()
+        self._own: dict[Link, ServerLink] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def to(self, link: Link) -> ServerLink:
+        """The way to the server of a link."""
+        own = self._own.get(link)
+        if own is None:
+            own = self._own[link] = await self._stack.enter_async_context(_own_link(link, self._limits))
+        return own
+
+
+async def found(job: Job, links: Links, *, with_types: bool) -> AsyncGenerator[Found, None]:
+    """The selected keys with expiry, size and perhaps type, asked for one batch ahead."""
+    lookup = Lookup(Wanted(type=with_types, length=False), job.selection.type, job.client.limits)
+    waiting: tuple[Batch, ServerLink, Started] | None = None
+    async with contextlib.aclosing(job.batches()) as batches:
         async for batch in batches:
-            link = own.get(batch.link)
-            if link is None:
-                link = await stack.enter_async_context(_own_link(batch.link, job.client.limits))
-                own[batch.link] = link
+            link = await links.to(batch.link)
             started = link.start(lookup.request(batch.names), lookup.width * len(batch.names))
             before, waiting = waiting, (batch, link, started)
             if before is not None:
@@ -71,10 +96,10 @@ async def _described(waiting: tuple[Batch, ServerLink, Started], lookup: Lookup,
 
 
 def _entries(keys: Keys, bounds: Bounds) -> list[Entry]:
-    return [
-        Entry(name, type_, ttl_ms, size if size >= 0 else bounds.unknown_value_bytes)
-        for name, type_, ttl_ms, size in zip(keys.names, keys.types, keys.ttls, keys.memory, strict=True)
-    ]
+    sizes = keys.memory
+    if sizes and min(sizes) < 0:
+        sizes = [size if size >= 0 else bounds.unknown_value_bytes for size in sizes]
+    return list(map(Entry._make, zip(keys.names, keys.types or repeat(""), keys.ttls, sizes, strict=False)))
 
 
 @contextlib.asynccontextmanager
@@ -94,18 +119,19 @@ async def _own_link(link: Link, limits: Limits) -> AsyncIterator[ServerLink]:
         await current.aclose()
 
 
-def groups(entries: Sequence[Entry], bounds: Bounds) -> Iterator[list[Entry]]:
+def groups(entries: list[Entry], bounds: Bounds) -> list[list[Entry]]:
     """The entries in groups whose values fit into one write; larger values alone."""
-    group: list[Entry] = []
-    size = 0
+    if sum([entry.size for entry in entries]) <= bounds.batch_bytes:
+        return [entries] if entries else []
+    found: list[list[Entry]] = []
+    size = bounds.batch_bytes
     for entry in entries:
-        if group and size + entry.size > bounds.batch_bytes:
-            yield group
-            group, size = [], 0
-        group.append(entry)
         size += entry.size
-    if group:
-        yield group
+        if size > bounds.batch_bytes:
+            found.append([])
+            size = entry.size
+        found[-1].append(entry)
+    return found
 
 
 Refuse = Callable[[Entry, str], None]
@@ -113,7 +139,7 @@ Refuse = Callable[[Entry, str], None]
 
 
 async def replies(
-    job: Job, source: Found, entries: Sequence[Entry], ask: Callable[[Entry], bytes], refuse: Refuse
+    job: Job, source: Found, entries: list[Entry], ask: Callable[[Entry], bytes], refuse: Refuse
 ) -> AsyncGenerator[list[tuple[Entry, Reply]], None]:
     """The reply to one command about each entry, group by group; the next is asked for while one is worked on.
 
@@ -141,34 +167,90 @@ async def replies(
             ahead[1].cancel()
 
 
-async def dumps(
-    job: Job, source: Found, max_bytes: int, refuse: Refuse
-) -> AsyncGenerator[list[tuple[Entry, bytes]], None]:
-    """DUMP of each entry, as `replies`.
+class Dumped(NamedTuple):
+    """Some keys of a batch with their DUMPs."""
+
+    source: Found
+    """The batch."""
+    values: list[tuple[Entry, bytes]]
+    """The keys that could be read."""
+    ends: bool
+    """Nothing more comes of the batch."""
+
+
+class _Asked(NamedTuple):
+    source: Found
+    group: list[Entry]
+    started: Started | None
+    begins: bool
+    ends: bool
+
+
+async def dumps(job: Job, max_bytes: int, refuse: Refuse) -> AsyncGenerator[Dumped, None]:
+    """DUMP of each selected key, group by group. While one is worked on, the server makes the next.
 
     Args:
-        job: for its bounds.
-        source: what to read.
+        job: which keys; it is told of each batch that begins.
         max_bytes: of one DUMP; a larger one is refused.
         refuse: takes what can't be read.
+
+    Raises:
+        StudioError: the connection is lost and can't be made anew; what all keys would be answered.
     """
+    ahead: _Asked | None = None
+    try:
+        async with (
+            Links(job.client.limits) as links,
+            contextlib.aclosing(found(job, links, with_types=False)) as sources,
+        ):
+            async for source in sources:
+                for group, begins, ends in _grouped(job, source, refuse):
+                    is_large = bool(group) and group[0].size > job.bounds.batch_bytes
+                    if ahead is not None and is_large:
+                        before, ahead = ahead, None  # large values are in memory one at a time
+                        yield await _dumped(job, before, max_bytes, refuse)
+                    started = source.link.start(b"".join(map(_dump, group)), len(group)) if group else None
+                    before_, ahead = ahead, _Asked(source, group, started, begins, ends)
+                    if is_large:
+                        before_, ahead = ahead, None
+                    if before_ is not None:
+                        yield await _dumped(job, before_, max_bytes, refuse)
+            if ahead is not None:
+                last, ahead = ahead, None
+                yield await _dumped(job, last, max_bytes, refuse)
+    finally:
+        if ahead is not None and ahead.started is not None:
+            ahead.started.cancel()
+
+
+def _grouped(job: Job, source: Found, refuse: Refuse) -> Iterator[tuple[list[Entry], bool, bool]]:
+    """The groups of a batch, the first and the last one marked; an empty one where there is nothing to read."""
     limit = job.client.limits.max_reply_bytes
-    allowed = []
-    for entry in source.entries:
-        # Unasked: making such a DUMP would hold the server up for long.
-        if entry.size > limit:
-            refuse(entry, f"It takes {entry.size} bytes of memory; up to {limit} are read in one piece.")
-        else:
-            allowed.append(entry)
-    async with contextlib.aclosing(replies(job, source, allowed, _dump, refuse)) as answers:
-        async for group in answers:
-            read = []
-            for entry, reply in group:
-                if isinstance(reply, bytes) and len(reply) > max_bytes:
-                    refuse(entry, f"Its DUMP has {len(reply)} bytes; {max_bytes} are the most.")
-                elif isinstance(reply, bytes):
-                    read.append((entry, reply))
-            yield read
+    entries = source.entries
+    if entries and max([entry.size for entry in entries]) > limit:
+        for entry in entries:
+            if entry.size > limit:  # unasked: making such a DUMP would hold the server up for long
+                refuse(entry, f"It takes {entry.size} bytes of memory; up to {limit} are read in one piece.")
+        entries = [entry for entry in entries if entry.size <= limit]
+    found_groups = groups(entries, job.bounds) or [[]]
+    for number, group in enumerate(found_groups, start=1):
+        yield group, number == 1, number == len(found_groups)
+
+
+async def _dumped(job: Job, asked: _Asked, max_bytes: int, refuse: Refuse) -> Dumped:
+    if asked.begins:
+        job.begin(asked.source.batch)
+    if asked.started is None:
+        return Dumped(asked.source, [], asked.ends)
+    answers = await _answered(asked.source, (asked.group, asked.started), _dump, refuse)
+    values = []
+    for entry, reply in answers:
+        if type(reply) is bytes:  # else it is gone
+            if len(reply) <= max_bytes:
+                values.append((entry, reply))
+            else:
+                refuse(entry, f"Its DUMP has {len(reply)} bytes; {max_bytes} are the most.")
+    return Dumped(asked.source, values, asked.ends)
 
 
 async def _answered(
@@ -182,8 +264,11 @@ async def _answered(
             raise
         # The sizes were estimates, and the replies too large for one connection: one by one.
         answers = [await _alone(source.link, ask(entry)) for entry in group]
+    pairs = list(zip(group, answers, strict=True))
+    if ServerError not in set(map(type, answers)):
+        return pairs
     read: list[tuple[Entry, Reply]] = []
-    for entry, reply in zip(group, answers, strict=True):
+    for entry, reply in pairs:
         if isinstance(reply, ServerError):
             refuse(entry, about_key(reply, ""))
         else:
