@@ -17,7 +17,6 @@ from services.redis_svc.console.resp import Budget
 from services.redis_svc.console.wire import Answer, Wire
 from services.redis_svc.link import Link
 from services.redis_svc.places import Places
-from services.redis_svc.replies import ServerError
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 from studio.options.v1.access_pb2 import Role
@@ -211,9 +210,9 @@ async def _link(client: RedisClient, fact: Fact | None, words: Words) -> Link:
     if 0 < fact.first_key < len(words):
         return client.link_for(words[fact.first_key])
     reply = await links[0].execute(b"COMMAND", b"GETKEYS", *words)
-    if isinstance(reply, ServerError) or not isinstance(reply, list) or not isinstance(reply[0], bytes):
-        return links[0]
-    return client.link_for(reply[0])
+    # Valkey answers with an empty list where it could be keys, and is none: EVAL with 0 of them.
+    keys = reply if isinstance(reply, list) else []
+    return client.link_for(keys[0]) if keys and isinstance(keys[0], bytes) else links[0]
 
 
 def _timeout() -> StudioError:
