@@ -15,6 +15,7 @@ from services.redis_svc.replies import ServerError
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
@@ -31,12 +32,6 @@ async def engine(
     server = await start_valkey(users=(f"editor on >pw ~* {rules[request.param]}",))
     async with Redis.from_url(server.url) as redis:
         yield open_client(server.url_of("editor", "pw")), redis
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_commands_run_where_every_check_holds(engine: Engine) -> None:

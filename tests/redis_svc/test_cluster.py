@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,8 @@ from services.redis_svc.slots import key_slot
 from services.redis_svc.values import Setting
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
+from tests.support.failures import failure_of
 from tests.support.redis_cluster import RedisCluster, redis_cluster
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from pathlib import Path
-
-import pytest
 
 from services.redis_svc import values
 from services.redis_svc.client import RedisClient
 from services.redis_svc.keyspace import Query
 from services.redis_svc.slots import key_slot
-from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.pages import all_names
+from tests.support.failures import failure_of
 from tests.support.redis_cluster import RedisCluster, redis_cluster
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_announced_addresses_are_mapped_to_reachable_ones(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable
 
 import pytest
 
@@ -14,14 +13,9 @@ from services.redis_svc.slots import key_slot
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.pages import all_names, page_names
+from tests.support.failures import failure_of
 from tests.support.fault_proxy import FaultProxy
 from tests.support.redis_cluster import RedisCluster
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_listing_returns_every_key_of_every_shard_once(

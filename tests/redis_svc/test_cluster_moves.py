@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable
-
-import pytest
 
 from services.redis_svc import values
 from services.redis_svc.client import RedisClient
 from services.redis_svc.replies import ServerError, pack
 from services.redis_svc.slots import key_slot
 from services.redis_svc.values import Setting
-from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer, until
 from tests.support.redis_cluster import RedisCluster
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_slot_that_has_moved_is_followed_and_learnt(

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from pathlib import Path
-
-import pytest
 
 from services.redis_svc import values
 from services.redis_svc.keyspace import Query
 from services.redis_svc.redirects import NodeLink
 from services.redis_svc.slots import key_slot
 from services.redis_svc.values import Setting
-from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.load import PASSING, Load, eventually
 from tests.redis_svc.pages import all_names, page_names
+from tests.support.failures import failure_of
 from tests.support.redis_cluster import redis_cluster
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_a_failover_in_the_middle_of_load(tmp_path: Path, open_client: OpenClient) -> None:

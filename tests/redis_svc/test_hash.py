@@ -17,6 +17,7 @@ from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.redis_svc.old_server import serve_older, without
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
@@ -24,12 +25,6 @@ Call = Callable[[RedisClient], Awaitable[object]]
 
 EVERY_BYTE = bytes(range(256))
 MIB = 1024 * 1024
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def all_fields(

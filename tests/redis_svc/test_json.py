@@ -18,18 +18,13 @@ from services.redis_svc.types.json_documents import Selection
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
 
 URL = os.environ.get("TEST_REDIS_JSON_URL", "")
 needs_json = pytest.mark.skipif(not URL, reason="TEST_REDIS_JSON_URL names no server with JSON")
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 # --------------------------------------------------------------------------------------------- without JSON

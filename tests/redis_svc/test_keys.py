@@ -15,17 +15,12 @@ from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.redis_svc.old_server import serve_older, without
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
 
 EVERY_BYTE = bytes(range(256))
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def reason_of(awaitable: Awaitable[object]) -> str:

@@ -13,6 +13,7 @@ from services.redis_svc.replies import pack
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer, until
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 from tests.support.fault_proxy import FaultProxy
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
@@ -28,12 +29,6 @@ async def proxy(valkey: Redis, valkey_url: str) -> AsyncIterator[FaultProxy]:
 @pytest.fixture
 def proxied(proxy: FaultProxy, valkey_url: str, open_client: OpenClient) -> RedisClient:
     return open_client(f"{valkey_url.rpartition(':')[0]}:{proxy.port}", command_timeout_s=0.3)
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_no_connection_is_made_before_it_is_needed_and_callers_share_one(

@@ -15,6 +15,7 @@ from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.redis_svc.old_server import Refuse, serve_older, without
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 from tests.support.fault_proxy import FaultProxy
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
@@ -23,12 +24,6 @@ Call = Callable[[RedisClient], Awaitable[object]]
 
 EVERY_BYTE = bytes(range(256))
 MIB = 1024 * 1024
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def contents(client: RedisClient, start: int = 0, count: int = 0) -> list[bytes]:

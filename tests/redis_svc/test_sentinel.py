@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +17,6 @@ from services.redis_svc.limits import DEFAULTS
 from services.redis_svc.replies import Reply
 from services.redis_svc.values import Setting
 from services.runtime.addresses import AddressPolicy
-from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.redis_svc.load import Load, eventually
 from tests.support.redis_sentinel import NAME, SentinelSet, redis_sentinel
@@ -34,12 +33,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSet]:
 async def look(url: str, config: dict[str, object] | None = None) -> Diagnosis:
     limits = dataclasses.replace(DEFAULTS, ask_timeout_s=0.5)
     return await diagnose(url, config or {}, policy=AddressPolicy(), limits=limits)
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def port_of(client: RedisClient) -> int:

@@ -12,21 +12,15 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.types import sets
 from services.redis_svc.types.scan import SET, SORTED_SET, Page, scan
 from services.redis_svc.types.sets import Changed
-from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
 
 EVERY_BYTE = bytes(range(256))
 BYTES = [bytes([byte]) for byte in range(256)]
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def pages(client: RedisClient, key: bytes, *, count: int, pattern: bytes = b"") -> list[Page]:

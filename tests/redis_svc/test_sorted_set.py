@@ -17,18 +17,13 @@ from services.redis_svc.types.sorted_sets import Added, Scored
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
 
 EVERY_BYTE = bytes(range(256))
 BYTES = [bytes([byte]) for byte in range(256)]
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def listed(client: RedisClient, range_: Range, key: bytes = b"z") -> list[tuple[bytes, str]]:

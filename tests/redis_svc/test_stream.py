@@ -16,17 +16,12 @@ from services.redis_svc.types.streams import Entry, EntryPage
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
 
 EVERY_BYTE = bytes(range(256))
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def fill(redis: Redis, entries: int) -> list[str]:

@@ -10,21 +10,15 @@ from redis.asyncio import Redis
 
 from services.redis_svc.client import RedisClient
 from services.redis_svc.types import bitmap, hyperloglog, string
-from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
+from tests.support.failures import failure_of
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]
 Call = Callable[[RedisClient], Awaitable[object]]
 
 EVERY_BYTE = bytes(range(256))
-
-
-async def failure_of(awaitable: Awaitable[object]) -> StudioError:
-    with pytest.raises(StudioError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def test_what_is_appended_stands_at_the_end(any_engine: Engine) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from deploy.local.state import State
 from services.registry.migrations import migrate
 from tests.registry.harness import Registry, ScriptedEngine, running_engine, running_registry, settings
+from tests.support.engines import PostgresServer
 
 
 @pytest.fixture
@@ -17,6 +21,19 @@ def migrated_url(database_url: str) -> str:
     """A database of the test's own with both migrations."""
     migrate(database_url)
     return database_url
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A migrated PostgreSQL that only one file of tests uses, so that they may kill it. Durable, as in production."""
+    state = State(Path(tempfile.mkdtemp(prefix="studio-registry-")))
+    state.create()
+    server = PostgresServer(state, durable=True)
+    server.start()
+    migrate(server.url)
+    yield server
+    server.stop()
+    state.remove()
 
 
 @pytest.fixture

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 import pytest
 from psycopg import conninfo
 
-from deploy.local.state import State
-from services.registry.migrations import migrate
 from services.registry.store import pool
 from studio.registry.v1.database_pb2 import Database
 from studio.registry.v1.registry_service_pb2 import ListDatabasesResponse
@@ -29,20 +24,6 @@ from tests.support.engines import PostgresServer
 from tests.support.fault_proxy import FaultProxy
 
 Code = grpc.StatusCode
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL that only these tests use, so that they may kill it. Durable, as in production."""
-    state = State(Path(tempfile.mkdtemp(prefix="studio-outage-")))
-    state.create()
-    server = PostgresServer(state, durable=True)
-    server.start()
-    migrate(server.url)
-    yield server
-    server.stop()
-    state.remove()
-    shutil.rmtree(state.path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import grpc
 import psycopg
 import pytest
 
-from deploy.local.state import State
-from services.registry.migrations import migrate
 from services.registry.store import remembering
 from studio.registry.v1.resolver_service_pb2 import ResolveConnectionRequest
 from tests.registry.harness import CANARY, Registry, failing, keys, running_registry, settings
@@ -23,20 +18,6 @@ from tests.support.engines import PostgresServer
 
 Code = grpc.StatusCode
 REDIS = f"redis://:{CANARY}@h:6379"
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL that only these tests use, so that they may kill it."""
-    state = State(Path(tempfile.mkdtemp(prefix="studio-remember-")))
-    state.create()
-    server = PostgresServer(state, durable=True)
-    server.start()
-    migrate(server.url)
-    yield server
-    server.stop()
-    state.remove()
-    shutil.rmtree(state.path, ignore_errors=True)
 
 
 @pytest.fixture
