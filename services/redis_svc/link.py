@@ -49,8 +49,8 @@ class Started:
 
     def cancel(self) -> None:
         """Gives the replies up."""
-        if self._future is not None:
-            self._future.cancel()
+        if self._future is not None and not self._future.cancel() and not self._future.cancelled():
+            self._future.exception()  # seen: asyncio would log it as forgotten
 
 
 class Link(ABC):

@@ -208,7 +208,7 @@ async def test_an_interrupted_export_goes_on_from_its_last_progress(
     async with contextlib.aclosing(export(job, format_)) as chunks:
         async for chunk in chunks:
             cut += chunk
-            if cut.count(b'"progress"') == 3:
+            if cut.count(b'"progress"') >= 3 and b"\n" in cut[cut.rindex(b'"progress"') :]:
                 break
     kept = cut[: cut.rindex(b"\n", 0, cut.rindex(b'{"progress"')) + 1]
     progress = json.loads(cut[len(kept) :].splitlines()[0])["progress"]

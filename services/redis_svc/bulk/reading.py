@@ -78,15 +78,20 @@ async def found(job: Job, links: Links, *, with_types: bool) -> AsyncGenerator[F
     """The selected keys with expiry, size and perhaps type, asked for one batch ahead."""
     lookup = Lookup(Wanted(type=with_types, length=False), job.selection.type, job.client.limits)
     waiting: tuple[Batch, ServerLink, Started] | None = None
-    async with contextlib.aclosing(job.batches()) as batches:
-        async for batch in batches:
-            link = await links.to(batch.link)
-            started = link.start(lookup.request(batch.names), lookup.width * len(batch.names))
-            before, waiting = waiting, (batch, link, started)
-            if before is not None:
-                yield await _described(before, lookup, job.bounds)
+    try:
+        async with contextlib.aclosing(job.batches()) as batches:
+            async for batch in batches:
+                link = await links.to(batch.link)
+                started = link.start(lookup.request(batch.names), lookup.width * len(batch.names))
+                before, waiting = waiting, (batch, link, started)
+                if before is not None:
+                    yield await _described(before, lookup, job.bounds)
+            if waiting is not None:
+                last, waiting = waiting, None
+                yield await _described(last, lookup, job.bounds)
+    finally:
         if waiting is not None:
-            yield await _described(waiting, lookup, job.bounds)
+            waiting[2].cancel()
 
 
 async def _described(waiting: tuple[Batch, ServerLink, Started], lookup: Lookup, bounds: Bounds) -> Found:
