@@ -7,6 +7,8 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import Message
+
 from studio.options.v1.access_pb2 import ROLE_INTERNAL, Role
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ class Caller:
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
-stream_begun: ContextVar[bool] = ContextVar("stream_begun", default=False)
-"""Whether the call has written the first message of its stream."""
+last_event: ContextVar[Message | None] = ContextVar("last_event", default=None)
+"""What the call has written to its stream last; None before the first message."""
 method: ContextVar[Method | None] = ContextVar("method", default=None)
 """The rpc that is called, as the contract has it."""
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)

@@ -32,7 +32,7 @@ class Failing(BulkServiceServicer):
     ) -> AsyncIterator[common.WorkProgress]:
         del request, context
         for scanned in range(1, self._events + 1):
-            yield common.WorkProgress(scanned=scanned)
+            yield common.WorkProgress(scanned=scanned, resume=f"r{scanned}")
         raise self._error
 
     # As generated: not implemented.
@@ -59,7 +59,8 @@ async def read(events: int, error: Exception) -> tuple[list[common.WorkProgress]
 
 async def test_the_last_event_carries_the_error() -> None:
     seen, code = await read(2, StudioError(ERROR_REASON_DB_TIMEOUT, "The server did not answer."))
-    assert [event.scanned for event in seen] == [1, 2, 0]
+    # The last one says how far the work had come, too.
+    assert [(event.scanned, event.resume) for event in seen] == [(1, "r1"), (2, "r2"), (2, "r2")]
     last = seen[-1].error
     assert (last.message, last.error_code, last.retryable) == (
         "The server did not answer.",

@@ -122,7 +122,7 @@ def _writing(stream: Callable[[Message, Context], AsyncIterator[Message]]) -> Ha
         try:
             async for message in messages:
                 await context.write(message)
-                call.stream_begun.set(True)
+                call.last_event.set(message)
         finally:
             close = getattr(messages, "aclose", None)
             if close is not None:

@@ -25,6 +25,9 @@ from studio.options.v1.stream_pb2 import StreamError
 LAST_EVENT_FIELD = "error"
 """Field of a streamed message that carries a `StreamError`; a test of the contract asks every stream for it."""
 
+RESUME_FIELD = "resume"
+"""Field of a streamed message by which interrupted work goes on."""
+
 log = get_logger(__name__)
 
 
@@ -50,7 +53,7 @@ class Recover:
                 )
             except Exception as error:  # noqa: BLE001  logged by `_defect`
                 failure = _defect(method, context, error)
-            if call.stream_begun.get():
+            if call.last_event.get() is not None:
                 await _write_last_event(method, context, failure)
             return await context.abort(code_of(failure), sentence(failure), trailing_metadata(failure))
 
@@ -60,6 +63,9 @@ class Recover:
 async def _write_last_event(method: Method, context: Context, failure: StudioError) -> None:
     """Tells those who read the stream over HTTP, where the status was sent long before."""
     event = GetMessageClass(Default().FindMessageTypeByName(method.response))()
+    last = call.last_event.get()
+    if last is not None and RESUME_FIELD in event.DESCRIPTOR.fields_by_name:
+        event.CopyFrom(last)  # how far the work had come, and where it can go on
     if LAST_EVENT_FIELD in event.DESCRIPTOR.fields_by_name:
         retryable = retry_after_s(failure) is not None
         error = StreamError(message=sentence(failure), error_code=failure.reason_name, retryable=retryable)
