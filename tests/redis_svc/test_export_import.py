@@ -10,19 +10,14 @@ from collections.abc import Awaitable, Callable
 
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from services.redis_svc.bulk.bounds import BOUNDS, Bounds
 from services.redis_svc.bulk.export import export
-from services.redis_svc.bulk.importing import Importer, Report, sibling
+from services.redis_svc.bulk.importing import Importer, Report
 from services.redis_svc.bulk.job import Job
-from services.redis_svc.bulk.lines import blob, dump_lines, key_fields
-from services.redis_svc.bulk.records import LineError, read_line, to_bytes
 from services.redis_svc.bulk.selection import Selection
 from services.redis_svc.client import RedisClient
-from services.redis_svc.slots import key_slot
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 from tests.redis_svc.conftest import OpenClient
@@ -397,61 +392,3 @@ async def test_a_cluster_is_exported_and_imported_whole(
         assert (await imported(open_client(valkey_url), back)).failures == []
         assert await content(valkey) == before
     assert cluster.masters
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_survive_their_form_in_json(raw: bytes) -> None:
-    assert to_bytes(json.loads(json.dumps(blob(raw)))) == raw
-    record = read_line(dump_lines([(raw, "string", 5, raw)]))
-    assert record is not None
-    assert (record.key, record.dump, record.ttl_ms) == (raw, raw, 5)
-
-
-@given(st.binary(max_size=30), st.binary(max_size=10))
-def test_a_key_and_what_is_built_beside_it_share_a_slot(key: bytes, suffix: bytes) -> None:
-    # Without a hash tag, a key with a brace, and the empty one, can't be named in another key's tag.
-    if key and b"}" not in key:
-        assert key_slot(sibling(key, b":" + suffix)) == key_slot(key)
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=4)
-            | st.dictionaries(
-                st.sampled_from(
-                    [
-                        "key",
-                        "key_base64",
-                        "type",
-                        "ttl_ms",
-                        "value",
-                        "dump_base64",
-                        "id",
-                        "part",
-                        "last",
-                        "export",
-                    ]
-                ),
-                inner,
-                max_size=6,
-            )
-        ),
-        max_leaves=12,
-    )
-)
-def test_any_json_is_a_record_or_a_reason(content: object) -> None:
-    try:
-        record = read_line(json.dumps(content).encode())
-    except LineError as error:
-        reason = str(error)
-    else:
-        assert record is None or isinstance(record.key, bytes)
-        return
-    assert reason.endswith(".")
-
-
-def test_keys_have_two_forms() -> None:
-    assert key_fields(b"a") == {"key": "a"}
-    assert key_fields(b"\xff") == {"key_base64": "/w=="}
