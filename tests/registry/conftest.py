@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from deploy.local.state import State
 from services.registry.migrations import migrate
 from tests.registry.harness import Registry, ScriptedEngine, running_engine, running_registry, settings
+from tests.registry.health import NEVER, Clockwork, checking
 from tests.support.engines import PostgresServer
 
 
@@ -55,3 +56,23 @@ async def registry(migrated_url: str, redis_engine: ScriptedEngine) -> AsyncIter
     """A registry on the migrated database."""
     async with running_registry(settings(migrated_url, redis_svc_address=redis_engine.address)) as running:
         yield running
+
+
+@pytest.fixture
+async def checked(migrated_url: str, redis_engine: ScriptedEngine) -> AsyncIterator[Registry]:
+    """A registry that checks ten times a second."""
+    async with checking(migrated_url, redis_engine) as running:
+        yield running
+
+
+@pytest.fixture
+async def quiet(migrated_url: str, redis_engine: ScriptedEngine) -> AsyncIterator[Registry]:
+    """A registry that leaves the checks to the test."""
+    async with checking(migrated_url, redis_engine, **NEVER) as running:
+        yield running
+
+
+@pytest.fixture
+async def clockwork(migrated_url: str, db: psycopg.Connection[TupleRow]) -> AsyncIterator[Clockwork]:
+    async with await psycopg.AsyncConnection.connect(migrated_url, autocommit=True) as connection:
+        yield Clockwork(connection, db)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
-import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC
 from typing import Any
 
 import grpc
 import psycopg
 import pytest
-from prometheus_client import generate_latest
 from psycopg import conninfo
 
 from services.registry.health import schedule, state
 from services.registry.health.checker import LOCK_KEY
 from services.registry.health.schedule import Schedule
-from studio.registry.v1 import registry_service_pb2 as messages
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 from studio.registry.v1.resolver_service_pb2 import ResolveConnectionRequest
 from tests.registry.harness import (
@@ -28,102 +22,13 @@ from tests.registry.harness import (
     Registry,
     ScriptedEngine,
     failing,
-    running_registry,
-    settings,
 )
+from tests.registry.health import NEVER, Clockwork, checking, count, health, status, until
 from tests.support.fault_proxy import FaultProxy
 
 Session = psycopg.Connection[tuple[Any, ...]]
 Code = grpc.StatusCode
 REFUSED = ConnectionDiagnosis(stage="tcp", error_code="DB_CONNECTION_FAILED", message="Refused.")
-FAST = {"health_interval_s": 0.1, "health_idle_interval_s": 0.1}
-NEVER = {"health_interval_s": 3600, "health_idle_interval_s": 3600}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
-
-
-def status(db: Session, database_id: str) -> str:
-    row = db.execute("SELECT status FROM platform.databases WHERE id = %s", (database_id,)).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
-def count(db: Session, query: str) -> int:
-    row = db.execute(f"SELECT count(*) FROM {query}".encode()).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-async def health(registry: Registry, id_: str, **fields: Any) -> messages.GetDatabaseHealthResponse:  # noqa: ANN401  any field
-    request = messages.GetDatabaseHealthRequest(id=id_, **fields)
-    return await registry.users.GetDatabaseHealth(request, metadata=registry.as_user, timeout=20)
-
-
-async def stats(registry: Registry, project_ref: str = "") -> messages.GetDatabaseStatsResponse:
-    request = messages.GetDatabaseStatsRequest(project_ref=project_ref)
-    return await registry.users.GetDatabaseStats(request, metadata=registry.as_user, timeout=20)
-
-
-@contextlib.asynccontextmanager
-async def checking(database_url: str, engine: ScriptedEngine, **more: object) -> AsyncIterator[Registry]:
-    configuration = settings(database_url, redis_svc_address=engine.address, **{**FAST, **more})
-    async with running_registry(configuration) as running:
-        yield running
-
-
-@pytest.fixture
-async def checked(migrated_url: str, redis_engine: ScriptedEngine) -> AsyncIterator[Registry]:
-    """A registry that checks ten times a second."""
-    async with checking(migrated_url, redis_engine) as running:
-        yield running
-
-
-@pytest.fixture
-async def quiet(migrated_url: str, redis_engine: ScriptedEngine) -> AsyncIterator[Registry]:
-    """A registry that leaves the checks to the test."""
-    async with checking(migrated_url, redis_engine, **NEVER) as running:
-        yield running
-
-
-class Clockwork:
-    """The checker's own statements, made by hand."""
-
-    def __init__(self, connection: psycopg.AsyncConnection[Any], db: Session) -> None:
-        self._connection = connection
-        self._db = db
-
-    async def found(self, *database_ids: str, ms: float | None = 1.0, code: str = "") -> list[state.Moved]:
-        """Records a check of each: `ms` is None where it failed."""
-        results = [
-            state.Result(id_, self.version(id_), ms, code if ms is None else "") for id_ in database_ids
-        ]
-        return await state.record(self._connection, results)
-
-    def version(self, database_id: str) -> str:
-        row = self._db.execute(
-            "SELECT connection_version::text FROM platform.databases WHERE id = %s", (database_id,)
-        ).fetchone()
-        assert row is not None
-        return str(row[0])
-
-    async def due(self, when: Schedule, types: tuple[str, ...] = ("redis",)) -> list[str]:
-        found = await state.due(self._connection, when, types=types, running=(), limit=100)
-        return [each.id for each in found]
-
-    async def prune(self, what: str, rows: int) -> bool:
-        return await state.prune(self._connection, what, rows=rows)
-
-
-@pytest.fixture
-async def clockwork(migrated_url: str, db: Session) -> AsyncIterator[Clockwork]:
-    async with await psycopg.AsyncConnection.connect(migrated_url, autocommit=True) as connection:
-        yield Clockwork(connection, db)
 
 
 async def test_checks_are_made_kept_and_told(
@@ -407,134 +312,3 @@ async def test_a_deleted_database_leaves_no_history(
         assert count(db, f"platform.{table}") == 0
     async with failing("DB_NOT_FOUND", Code.NOT_FOUND):
         await health(quiet, created.id)
-
-
-def fill(db: Session, database_id: str, *, every_s: int, days: int) -> None:
-    """A history as the checker would have written it, up to now."""
-    db.execute(
-        "INSERT INTO platform.database_health SELECT %(id)s, now() - make_interval(secs => n), 2 "
-        "FROM generate_series(0, 25 * 3600, %(every)s) n",
-        {"id": database_id, "every": every_s},
-    )
-    db.execute(
-        "INSERT INTO platform.database_health_hourly "
-        "SELECT %(id)s, date_trunc('hour', now(), 'UTC') - make_interval(hours => n), 100, 25, 300, 9, 'DB_TIMEOUT' "
-        "FROM generate_series(0, %(hours)s) n",
-        {"id": database_id, "hours": days * 24},
-    )
-
-
-async def test_a_day_is_told_at_full_and_the_time_before_by_the_hour(quiet: Registry, db: Session) -> None:
-    id_ = (await quiet.create()).id
-    fill(db, id_, every_s=60, days=30)
-    day = await health(quiet, id_)
-    assert 24 * 60 - 1 <= len(day.history) <= 24 * 60 + 1
-    assert {each.checks for each in day.history} == {1}
-    since = datetime.now(UTC) - timedelta(days=3)
-    answer = await health(quiet, id_, since=since)
-    hours = [each for each in answer.history if each.checks > 1]
-    assert 48 <= len(hours) <= 50
-    assert {(each.errors, each.latency_ms, each.max_latency_ms, each.error_code) for each in hours} == {
-        (25, 4.0, 9.0, "DB_TIMEOUT")
-    }
-    times = [each.at.ToDatetime(UTC) for each in answer.history]
-    assert times == sorted(set(times))
-    # The last hour that is told as one ends where the full resolution begins.
-    assert times[len(hours)] >= times[len(hours) - 1] + timedelta(hours=1)
-    assert answer.checks == sum(each.checks for each in answer.history)
-    assert answer.errors == 25 * len(hours)
-
-
-async def test_an_answer_has_three_thousand_samples_at_most_and_covers_all_the_time(
-    quiet: Registry, db: Session
-) -> None:
-    id_ = (await quiet.create()).id
-    fill(db, id_, every_s=5, days=35)
-    for days in (1, 2, 30, 400):
-        answer = await health(quiet, id_, since=datetime.now(UTC) - timedelta(days=days))
-        times = [each.at.ToDatetime(UTC) for each in answer.history]
-        assert 2000 < len(times) <= 3000
-        assert times == sorted(set(times))
-        oldest = datetime.now(UTC) - timedelta(days=min(days, 30))
-        assert abs(times[0] - oldest) < timedelta(hours=1, minutes=1)
-        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert max(gaps) <= timedelta(hours=1, seconds=5)
-
-
-async def test_counts_by_type_and_status(quiet: Registry, clockwork: Clockwork, db: Session) -> None:
-    db.execute("INSERT INTO platform.projects (name, ref) VALUES ('Second', 'second')")
-    first = (await quiet.create(name="a", skip_test=False)).id
-    await quiet.create(name="b")
-    await quiet.create(name="c", type="mongodb", connection_string="mongodb://h/x")
-    await quiet.create(name="d", project_ref="second")
-    await clockwork.found(first, ms=3.0)
-    await clockwork.found(first, ms=None, code="DB_TIMEOUT")
-    answer = await stats(quiet)
-    assert (answer.total, answer.errors_24h, answer.latency_ms_24h, answer.stale) == (4, 1, 3.0, False)
-    assert dict(answer.by_type) == {"postgres": 0, "redis": 3, "mongodb": 1, "bun_api": 0}
-    assert dict(answer.by_status) == {"active": 1, "inactive": 3, "error": 0}
-    assert [(each.type, each.status, each.count) for each in answer.counts] == [
-        ("mongodb", "inactive", 1),
-        ("redis", "active", 1),
-        ("redis", "inactive", 2),
-    ]
-    assert (await stats(quiet, "second")).total == 1
-    assert (await stats(quiet, "nowhere")).total == 0
-
-
-async def test_counts_of_before_are_told_while_the_platform_database_is_away(
-    migrated_url: str, redis_engine: ScriptedEngine
-) -> None:
-    given = conninfo.conninfo_to_dict(migrated_url)
-    async with FaultProxy(str(given["host"]), int(str(given["port"]))) as proxy:
-        url = conninfo.make_conninfo(migrated_url, host=proxy.host, port=proxy.port)
-        async with checking(url, redis_engine, **NEVER) as registry:
-            created = await registry.create()
-            before = await stats(registry)
-            await proxy.refuse()
-            proxy.cut()
-            during = await stats(registry)
-            assert (during.total, during.stale) == (1, True)
-            async with failing("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE):
-                await stats(registry, "never-asked-before")
-            async with failing("REGISTRY_UNAVAILABLE", Code.UNAVAILABLE):
-                await health(registry, created.id)
-            await proxy.accept()
-
-            async def is_back() -> None:
-                while True:
-                    if await stats(registry) == before:
-                        return
-                    await asyncio.sleep(0.05)
-
-            async with asyncio.timeout(20):
-                await is_back()
-
-
-async def test_without_a_platform_database_there_is_nothing_to_tell(redis_engine: ScriptedEngine) -> None:
-    configuration = settings(
-        None,
-        redis_svc_address=redis_engine.address,
-        environment_connections=True,
-        redis_url="redis://127.0.0.1:6379",
-        health_interval_s=0.1,
-    )
-    async with running_registry(configuration) as registry:
-        (database,) = (await registry.list()).databases
-        answer = await health(registry, database.id)
-        assert (answer.id, list(answer.history), answer.checks) == (database.id, [], 0)
-        assert not answer.HasField("last_checked_at")
-        counted = await stats(registry)
-        assert (counted.total, counted.by_type["redis"]) == (1, 1)
-        async with failing("DB_NOT_FOUND", Code.NOT_FOUND):
-            await health(registry, str(uuid.uuid4()))
-
-
-async def test_labels_hold_no_users_data(checked: Registry, redis_engine: ScriptedEngine) -> None:
-    created = await checked.create(name="very-private", skip_test=False)
-    await until(lambda: len(redis_engine.asked) > 3)
-    text = generate_latest().decode()
-    assert "studio_registry_health_checks_total{" in text
-    assert "very-private" not in text
-    assert created.id not in text
-    assert json.dumps(created.host) not in text
