@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import uvloop
 
-from benchmarks import pool, registry
+from benchmarks import pool, redis_guard, registry
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
 from benchmarks.redis_export import dump_all, export_all
@@ -123,6 +123,7 @@ async def _measured(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         return [
             *await measure(stack, rounds, seconds),
             *[figure async for figure in registry.measure(stack, rounds, seconds)],
+            *[figure async for figure in redis_guard.measure(stack, rounds, seconds)],
         ]
 
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from time import perf_counter  # the event loop's own clock has milliseconds only, under uvloop
+from time import perf_counter, thread_time  # the event loop's own clock has milliseconds only, under uvloop
 
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import raise_for
@@ -99,13 +99,14 @@ class _Analysis:
         scan = _Scan(self._question, self._client.limits, walk)
         while scan.goes_on:
             async with self._turn:
-                began = perf_counter()
+                began, busy = perf_counter(), thread_time()
                 size = await scan.step(pace.step)
-                pace.worked(size, perf_counter() - began)
+                took = perf_counter() - began
+                self._take(scan)
+                pace.worked(size, took, thread_time() - busy)
                 rest = pace.rest()
                 if rest:
                     await asyncio.sleep(rest)
-            self._take(scan)
             if perf_counter() - self._reported >= EVENT_S:
                 await self._ping(link, pace)
                 yield
