@@ -294,14 +294,14 @@ async def test_more_calls_than_allowed_are_refused_at_once(
 async def test_in_a_cluster_a_script_without_keys_runs_on_the_first_server(
     cluster_client: RedisClient,
 ) -> None:
-    (answer,) = await run(cluster_client, asking('EVAL "return 7" 0'))
+    (answer,) = await run(cluster_client, asking('EVAL_RO "return 7" 0'))
 
     assert (answer.node.kind, answer.node.content) == (Kind.INTEGER, b"7")
 
 
 async def test_in_a_cluster_each_command_runs_where_its_key_is(cluster_client: RedisClient) -> None:
     lines = [f"SET key:{number} {number}" for number in range(20)]
-    eval_ = [f"EVAL 'return redis.call(\"GET\", KEYS[1])' 1 key:{number}" for number in range(20)]
+    eval_ = [f"EVAL_RO 'return redis.call(\"GET\", KEYS[1])' 1 key:{number}" for number in range(20)]
 
     answers = await run(cluster_client, asking(*lines, *eval_, "PING"))
 

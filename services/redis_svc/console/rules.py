@@ -73,6 +73,8 @@ class Rule:
 
 LOOKS = Rule(ROLE_READ_ONLY)
 TELLS_OF_OTHERS = Rule(ROLE_DEVELOPER)
+RUNS_CODE = Rule(ROLE_DEVELOPER)
+"""The server holds it to reading, but not to a time."""
 TELLS_SECRETS = Rule(ROLE_ADMINISTRATOR)
 """Passwords or their hashes."""
 WRITES = Rule(ROLE_DEVELOPER, changes=True)
@@ -117,6 +119,12 @@ RULES = {
     "commandlog|len": LOOKS,
     "config|get": TELLS_SECRETS,
     "echo": LOOKS,
+    "eval": ADMINISTERS,  # a script may call whatever its user may: FLUSHALL, too
+    "eval_ro": RUNS_CODE,
+    "evalsha": ADMINISTERS,
+    "evalsha_ro": RUNS_CODE,
+    "fcall": ADMINISTERS,
+    "fcall_ro": RUNS_CODE,
     "function|delete": ADMINISTERS,
     "function|dump": LOOKS,
     "function|flush": ADMINISTERS,

@@ -210,7 +210,7 @@ async def _link(client: RedisClient, fact: Fact | None, words: Words) -> Link:
     if 0 < fact.first_key < len(words):
         return client.link_for(words[fact.first_key])
     reply = await links[0].execute(b"COMMAND", b"GETKEYS", *words)
-    # Valkey answers with an empty list where it could be keys, and is none: EVAL with 0 of them.
+    # Valkey answers with an empty list where it could be keys, and is none: EVAL_RO with 0 of them.
     keys = reply if isinstance(reply, list) else []
     return client.link_for(keys[0]) if keys and isinstance(keys[0], bytes) else links[0]
 
