@@ -86,7 +86,7 @@ class System:
         self._migrate(services.migrate_environment(context))
         for stage in sorted({program.stage for program in own_programs}):
             self._start([program for program in own_programs if program.stage == stage], stop)
-        self.state.write_services(services.addresses(self.state))
+        self.state.write_services(self._addresses)
         self.url = services.url(self._options.gateway_host, port)
         self._samples()
 

@@ -20,6 +20,7 @@ import redis
 
 from deploy.local import leftovers, ports
 from deploy.local.options import DEFAULT_GATEWAY_PORT, LOOPBACK, ROOT
+from deploy.local.readiness import grpc_serving
 from deploy.local.state import State
 from deploy.local.tokens import mint
 from tests.local.conftest import Launch
@@ -72,10 +73,10 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     before = databases(first, state)
     running = first.processes()
     assert len(running) >= 6
-    ports = json.loads((state.path / "ports.json").read_text())
-    assert json.loads(state.services_file.read_text()) == {
-        name: f"127.0.0.1:{ports[name]}" for name in ("registry", "redis_svc")
-    }
+    addresses = json.loads(state.services_file.read_text())
+    assert addresses.keys() == {"registry", "redis_svc"}
+    for address in addresses.values():
+        grpc_serving(address)()
     assert first.stop(signal.SIGINT) == 0
     assert gone(running)
     assert first.processes() == {}
@@ -86,6 +87,7 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     second = launch()
     second.ready()
     assert databases(second, state) == before
+    assert json.loads(state.services_file.read_text()) == addresses
     assert [each["name"] for each in before] == ["env-postgres", "sample-redis"]
     assert "sample keys" in first.output
     assert "sample keys" not in second.output
