@@ -2,9 +2,10 @@
 
 A Redis does one thing at a time: while it works on a step, everybody waits, and whoever comes in one of a hundred such
 moments makes up the 99th percentile. So what counts is how short a step is: worth some 30 microseconds of the server's
-time. Measured with a second client's GETs, where it, the server and this service share two busy cores: steps of 4 keys
-made their 99th percentile 1.7 times what it is without, of 10 keys 2.1 times, of 100 keys 6.8 times, almost whatever
-the rests between; those leave the processors to others.
+time. Steps were compared with a second client's GETs, where it, the server and the engine's modules alone (no gateway)
+shared two cores with other work. Medians of separate runs, whose idle values varied tenfold: steps of 4 keys made the
+99th percentile 1.7 to 1.8 times what it is without, of 10 keys 2.0 to 2.3 times, of 100 keys (one run) 6.8 times. Rests
+made little difference to that; they leave processors to others. `benchmarks.redis_guard` measures the whole system.
 
 A step's cost is what its round trip takes beyond that of a PING. Where the network takes long anyway, other clients'
 calls do as well, and larger steps are as little felt.
