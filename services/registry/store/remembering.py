@@ -70,6 +70,7 @@ class Remembering:
         self._shelf = Shelf()
         self._loaded = False
         self._away = False
+        self._why = ""  # what was wrong when it was asked last
         self._wake = asyncio.Event()
         # Ids written or deleted while a reading runs: what it brings of them may be older.
         self._touched: set[str] = set()
@@ -82,7 +83,7 @@ class Remembering:
             except StudioError as error:
                 # A crowded pool says nothing of the database.
                 if error.reason == ERROR_REASON_REGISTRY_UNAVAILABLE:
-                    self._fall()
+                    self._fall(error)
             self._wake.clear()
             # Jitter, so that replicas don't read at the same time.
             longest_s = PROBE_EVERY_S if self._away else REFRESH_EVERY_S
@@ -163,14 +164,16 @@ class Remembering:
             except StudioError as error:
                 if error.reason != ERROR_REASON_REGISTRY_UNAVAILABLE:
                     raise
-                self._fall()
+                self._fall(error)
                 if not self._loaded:
                     raise
         if not self._loaded:
-            raise _unavailable()
+            # Who forgot to migrate has to learn that, whoever noticed first.
+            raise _unavailable(self._why)
         return remember()
 
-    def _fall(self) -> None:
+    def _fall(self, why: StudioError) -> None:
+        self._why = why.message
         if not self._away:
             self._away = True
             log.warning("store.away", remembered=len(self._shelf))
@@ -221,8 +224,9 @@ def _found(row: T | None) -> T:
     return row
 
 
-def _unavailable() -> StudioError:
+def _unavailable(why: str = "") -> StudioError:
     return StudioError(
         ERROR_REASON_REGISTRY_UNAVAILABLE,
-        "The platform database can't be reached, and what was asked for is not known without it; try again.",
+        why
+        or "The platform database can't be reached, and what was asked for is not known without it; try again.",
     )
