@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Sequence
 from services.redis_svc.cluster import Cluster
 from services.redis_svc.connection import Connection
 from services.redis_svc.dialer import Dialer
-from services.redis_svc.gate import Gate
 from services.redis_svc.limits import Limits
 from services.redis_svc.link import Link, ServerLink, unknown_outcome
 from services.redis_svc.replies import Command, Reply, pack
@@ -22,6 +21,7 @@ from services.redis_svc.topology import Topology
 from services.redis_svc.url import RedisOptions
 from services.runtime.addresses import AddressPolicy
 from services.runtime.errors import StudioError
+from services.runtime.gate import Gate
 
 
 class RedisClient:

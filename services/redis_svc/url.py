@@ -186,12 +186,6 @@ def _scheme(text: str) -> tuple[str, Topology, bool, str]:
     return scheme, topology, secure, rest
 
 
-def is_read_only(config: Mapping[str, object]) -> bool:
-    """Whether a database is registered as read-only. What is neither false nor absent counts as true."""
-    value = config.get("read_only")
-    return value.strip().lower() not in {"", *_FALSE} if isinstance(value, str) else bool(value)
-
-
 def _with_servers(
     options: RedisOptions, address: str, path: str, query: dict[str, str], config: Mapping[str, object]
 ) -> RedisOptions:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from services.redis_svc.client import RedisClient
-from services.redis_svc.gate import Gate
+from services.runtime.gate import Gate
 from services.redis_svc.keyspace import Query, list_keys
 from services.runtime.errors import StudioError
 from tests.redis_svc.conftest import OpenClient

@@ -20,7 +20,7 @@ from services.redis_svc.live.feed import listening
 from services.redis_svc.live.mailbox import Mailbox
 from services.redis_svc.live.messages import Message, keyspace_subscriptions, messages, subscriptions
 from services.redis_svc.live.monitor import Seen, monitor, parse
-from services.redis_svc.places import Places
+from services.runtime.places import Places
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import live_service_pb2 as pb

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.redis_svc.topology import Announced, Topology
-from services.redis_svc.url import RedisOptions, TlsOptions, is_read_only, parse
+from services.redis_svc.url import RedisOptions, TlsOptions, parse
+from services.runtime.databases import is_read_only
 from services.runtime.errors import StudioError
 
 SECRET = "hunter2secret"

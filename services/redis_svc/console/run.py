@@ -16,8 +16,8 @@ from services.redis_svc.console.policy import Verdict, judge
 from services.redis_svc.console.resp import Budget
 from services.redis_svc.console.wire import Answer, Wire
 from services.redis_svc.link import Link
-from services.redis_svc.places import Places
 from services.runtime.errors import StudioError
+from services.runtime.places import Places
 from studio.options.v1 import errors_pb2 as e
 from studio.options.v1.access_pb2 import Role
 

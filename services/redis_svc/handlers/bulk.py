@@ -17,8 +17,8 @@ from services.redis_svc.bulk.importing import Importer
 from services.redis_svc.bulk.job import Job
 from services.redis_svc.bulk.selection import Progress, Selection
 from services.redis_svc.handlers import blobs
-from services.redis_svc.places import Places
 from services.runtime.errors import StudioError, invalid_argument
+from services.runtime.places import Places
 from services.runtime.statuses import retry_after_s, sentence
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import bulk_service_pb2 as pb

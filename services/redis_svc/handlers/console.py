@@ -13,8 +13,8 @@ from services.redis_svc.console.resp import Kind, Node
 from services.redis_svc.console.run import Console, Request, role_name
 from services.redis_svc.console.wire import Answer
 from services.redis_svc.handlers import blobs
-from services.redis_svc.url import is_read_only
 from services.runtime import context as call
+from services.runtime.databases import is_read_only
 from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1 import errors_pb2 as e
 from studio.options.v1.access_pb2 import ROLE_UNSPECIFIED

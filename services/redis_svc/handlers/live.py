@@ -19,9 +19,9 @@ from services.redis_svc.live.messages import (
     subscriptions,
 )
 from services.redis_svc.live.monitor import monitor
-from services.redis_svc.places import Places
 from services.redis_svc.url import parse
 from services.runtime.errors import StudioError
+from services.runtime.places import Places
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import live_service_pb2 as pb
 from studio.redis.v1.live_service_pb2_grpc import LiveServiceServicer

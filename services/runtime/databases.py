@@ -1,0 +1,74 @@
+"""From a database's id to its client, for the time of one call. The one place where read-only connections are enforced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+from services.runtime import context as call
+from services.runtime.errors import StudioError
+from services.runtime.pool import ClientPool, Lease
+from services.runtime.resolver import Connection, Resolver
+from studio.options.v1.access_pb2 import ROLE_READ_ONLY
+from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_READ_ONLY
+
+ClientT = TypeVar("ClientT")
+
+_FALSE = frozenset({"", "false", "no", "0", "off"})
+
+
+class Databases(Generic[ClientT]):
+    """The registered databases.
+
+    Args:
+        resolver: knows the connections.
+        pool: keeps their clients.
+    """
+
+    def __init__(self, resolver: Resolver, pool: ClientPool[Connection, ClientT]) -> None:
+        self._resolver = resolver
+        self._pool = pool
+
+    async def lease(self, database_id: str, *, only_reads: bool = False) -> Lease[Connection, ClientT]:
+        """The client of a database, for an `async with`: it is not closed before the block ends.
+
+        On connections registered as read-only, rpcs that need a higher role than read_only are refused, whatever the
+        caller's role. Those with that role must change nothing, or look at `connection` for what they may do.
+
+        Args:
+            database_id: which one.
+            only_reads: this use changes nothing, though the rpc needs a higher role: the source of a copy.
+
+        Raises:
+            StudioError: DB_NOT_FOUND, REGISTRY_UNAVAILABLE, CONNECTION_UNREADABLE, CONNECTION_READ_ONLY;
+                RESOURCE_EXHAUSTED on entering.
+        """
+        connection = await self._resolver.resolve(database_id)
+        method = call.method.get()
+        needs_more = method is not None and method.role > ROLE_READ_ONLY and not only_reads
+        if needs_more and is_read_only(connection.config):
+            raise connection_read_only()
+        return self._pool.lease(database_id, connection, connection.revision)
+
+    async def connection(self, database_id: str) -> Connection:
+        """What is known of a database's connection; costs no call where it is known already.
+
+        Raises:
+            StudioError: DB_NOT_FOUND, REGISTRY_UNAVAILABLE, CONNECTION_UNREADABLE.
+        """
+        return await self._resolver.resolve(database_id)
+
+
+def is_read_only(config: Mapping[str, object]) -> bool:
+    """Whether a database is registered as read-only. What is neither false nor absent counts as true."""
+    value = config.get("read_only")
+    return value.strip().lower() not in _FALSE if isinstance(value, str) else bool(value)
+
+
+def connection_read_only() -> StudioError:
+    """The error for a change on a connection that is registered as read-only."""
+    return StudioError(
+        ERROR_REASON_CONNECTION_READ_ONLY,
+        "This database is registered as read-only.",
+        hint="An administrator can change that: `read_only` in the config of the database.",
+    )
