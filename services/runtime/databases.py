@@ -1,4 +1,4 @@
-"""From a database's id to its client, for the time of one call. The one place where read-only connections are enforced."""
+"""From a database's id to its client, for the time of one call; enforces read-only connections, here alone."""
 
 from __future__ import annotations
 
