@@ -1,6 +1,6 @@
 """How BSON lies in memory: where values end, which types there are, documents apart and together.
 
-https://bsonspec.org/spec.html. What is checked is what MongoDB's servers check of documents that they are sent: lengths,
+https://bsonspec.org/spec.html. Checked is what MongoDB's servers check of documents that they are sent: lengths,
 terminators, types, booleans, depth. Text need not be UTF-8, and the names in an array are not looked at.
 """
 
@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from services.mongo_svc.ejson.bounds import MAX_DEPTH
-from services.mongo_svc.ejson.problems import Problem
+from services.mongo_svc.ejson.problems import ContentError
 
 
 class Kind(IntEnum):
@@ -71,11 +71,11 @@ BYTE: Final = tuple(bytes([each]) for each in range(256))
 MIN_DOCUMENT: Final = 5
 """Bytes of an empty document."""
 _MIN_CODE_WITH_SCOPE: Final = 4 + 5 + MIN_DOCUMENT
-_OBJECT_ID_SIZE: Final = 12
+OBJECT_ID_SIZE: Final = 12
 _FIXED: Final[dict[int, int]] = {
     Kind.DOUBLE: 8,
     Kind.UNDEFINED: 0,
-    Kind.OBJECT_ID: _OBJECT_ID_SIZE,
+    Kind.OBJECT_ID: OBJECT_ID_SIZE,
     Kind.DATE: 8,
     Kind.NULL: 0,
     Kind.INT32: 4,
@@ -89,74 +89,73 @@ pack_int32: Final[Callable[[int], bytes]] = struct.Struct("<i").pack
 unpack_int32: Final[Callable[[bytes, int], tuple[int]]] = struct.Struct("<i").unpack_from
 
 
-def too_deep() -> Problem:
+def too_deep() -> ContentError:
     """The error for documents and arrays in too many others."""
-    return Problem(f"is nested deeper than {MAX_DEPTH} levels")
+    return ContentError(f"is nested deeper than {MAX_DEPTH} levels")
 
 
 def value_end(data: bytes, kind: int, start: int, limit: int) -> int:
     """Where the value that begins at `start` ends; documents in it are not looked into.
 
     Raises:
-        Problem: it is malformed, or would end after `limit`.
+        ContentError: it is malformed, or would end after `limit`.
     """
     size = _FIXED.get(kind)
     if size is None:
-        end = _sized_end(data, kind, start, limit)
-    else:
-        end = start + size
-        if end > limit:
-            raise Problem("is cut off")
-    return end
+        measure = _ENDS.get(kind)
+        if measure is None:
+            raise ContentError(f"has a type that BSON doesn't have, 0x{kind:02x}")
+        return measure(data, start, limit)
+    if start + size > limit:
+        raise ContentError("is cut off")
+    return start + size
 
 
 def document_end(data: bytes, start: int, limit: int) -> int:
     """Where the document that begins at `start` ends, by its length and its terminator.
 
     Raises:
-        Problem: it is malformed, or would end after `limit`.
+        ContentError: it is malformed, or would end after `limit`.
     """
     size = _size(data, start, limit)
     end = start + size
     if size < MIN_DOCUMENT or end > limit or data[end - 1]:
-        raise Problem("is not a BSON document: its length is wrong")
+        raise ContentError("is not a BSON document: its length is wrong")
     return end
 
 
-def _sized_end(data: bytes, kind: int, start: int, limit: int) -> int:
-    if kind in {Kind.STRING, Kind.CODE, Kind.SYMBOL}:
-        return _string_end(data, start, limit)
-    if kind in {Kind.DOCUMENT, Kind.ARRAY}:
-        return document_end(data, start, limit)
-    if kind == Kind.BOOLEAN:
-        if start >= limit or data[start] > 1:
-            raise Problem("is a boolean that is neither true nor false")
-        return start + 1
-    if kind == Kind.BINARY:
-        size = _size(data, start, limit)
-        end = start + 5 + size
-        if size < 0 or end > limit:
-            raise Problem("is binary data of a wrong length")
-        return end
-    if kind == Kind.REGULAR_EXPRESSION:
-        return name_end(data, name_end(data, start, limit) + 1, limit) + 1
-    if kind == Kind.DB_POINTER:
-        end = _string_end(data, start, limit) + _OBJECT_ID_SIZE
-        if end > limit:
-            raise Problem("is cut off")
-        return end
-    if kind == Kind.CODE_WITH_SCOPE:
-        return _code_with_scope_end(data, start, limit)
-    raise Problem(f"has a type that BSON doesn't have, 0x{kind:02x}")
+def _boolean_end(data: bytes, start: int, limit: int) -> int:
+    if start >= limit or data[start] > 1:
+        raise ContentError("is a boolean that is neither true nor false")
+    return start + 1
+
+
+def _binary_end(data: bytes, start: int, limit: int) -> int:
+    size = _size(data, start, limit)
+    end = start + 5 + size
+    if size < 0 or end > limit:
+        raise ContentError("is binary data of a wrong length")
+    return end
+
+
+def _regular_expression_end(data: bytes, start: int, limit: int) -> int:
+    return name_end(data, name_end(data, start, limit) + 1, limit) + 1
+
+
+def _db_pointer_end(data: bytes, start: int, limit: int) -> int:
+    end = _string_end(data, start, limit) + OBJECT_ID_SIZE
+    if end > limit:
+        raise ContentError("is cut off")
+    return end
 
 
 def _code_with_scope_end(data: bytes, start: int, limit: int) -> int:
     size = _size(data, start, limit)
     end = start + size
     if size < _MIN_CODE_WITH_SCOPE or end > limit:
-        raise Problem("is code of a wrong length")
+        raise ContentError("is code of a wrong length")
     if document_end(data, _string_end(data, start + 4, end), end) != end:
-        raise Problem("is code whose parts don't fill its length")
+        raise ContentError("is code whose parts don't fill its length")
     return end
 
 
@@ -164,13 +163,13 @@ def _string_end(data: bytes, start: int, limit: int) -> int:
     size = _size(data, start, limit)
     end = start + 4 + size
     if size < 1 or end > limit or data[end - 1]:
-        raise Problem("is a string of a wrong length")
+        raise ContentError("is a string of a wrong length")
     return end
 
 
 def _size(data: bytes, start: int, limit: int) -> int:
     if start + 4 > limit:
-        raise Problem("is cut off")
+        raise ContentError("is cut off")
     return unpack_int32(data, start)[0]
 
 
@@ -178,12 +177,28 @@ def name_end(data: bytes, start: int, limit: int) -> int:
     """Where the text that begins at `start` and ends with a NUL has its NUL.
 
     Raises:
-        Problem: there is none before `limit`.
+        ContentError: there is none before `limit`.
     """
     end = data.find(0, start, limit)
     if end < 0:
-        raise Problem("has a name or an expression without an end")
+        raise ContentError("has a name or an expression without an end")
     return end
+
+
+_ENDS: Final[dict[int, Callable[[bytes, int, int], int]]] = {
+    Kind.STRING: _string_end,
+    Kind.DOCUMENT: document_end,
+    Kind.ARRAY: document_end,
+    Kind.BINARY: _binary_end,
+    Kind.BOOLEAN: _boolean_end,
+    Kind.REGULAR_EXPRESSION: _regular_expression_end,
+    Kind.DB_POINTER: _db_pointer_end,
+    Kind.CODE: _string_end,
+    Kind.SYMBOL: _string_end,
+    Kind.CODE_WITH_SCOPE: _code_with_scope_end,
+}
+_NESTED: Final = frozenset([0x03, 0x04])
+_CODE_WITH_SCOPE: Final = 0x0F
 
 
 def check_value(kind: int, data: bytes, start: int, limit: int, depth: int) -> int:
@@ -200,12 +215,12 @@ def check_value(kind: int, data: bytes, start: int, limit: int, depth: int) -> i
         Where it ends.
 
     Raises:
-        Problem: it is malformed, or nested too deeply.
+        ContentError: it is malformed, or nested too deeply.
     """
     end = value_end(data, kind, start, limit)
-    if kind in {Kind.DOCUMENT, Kind.ARRAY}:
+    if kind in _NESTED:
         _check_fields(data, start, end, depth + 1)
-    elif kind == Kind.CODE_WITH_SCOPE:
+    elif kind == _CODE_WITH_SCOPE:
         _check_fields(data, _string_end(data, start + 4, end), end, depth + 1)
     return end
 
@@ -219,7 +234,7 @@ def _check_fields(data: bytes, start: int, end: int, depth: int) -> None:
         stop = name_end(data, position + 1, last)
         try:
             position = check_value(kind, data, stop + 1, last, depth)
-        except Problem as problem:
+        except ContentError as problem:
             problem.within(data[position + 1 : stop])
             raise
 
@@ -228,10 +243,10 @@ def check_document(document: bytes) -> None:
     """Checks that the bytes are one document, and all in it.
 
     Raises:
-        Problem: they are not.
+        ContentError: they are not.
     """
     if check_value(Kind.DOCUMENT, document, 0, len(document), 0) != len(document):
-        raise Problem("is followed by bytes that don't belong to it")
+        raise ContentError("is followed by bytes that don't belong to it")
 
 
 def check(document: bytes, *, what: str = "the document") -> None:
@@ -242,7 +257,7 @@ def check(document: bytes, *, what: str = "the document") -> None:
     """
     try:
         check_document(document)
-    except Problem as problem:
+    except ContentError as problem:
         raise problem.as_user_error(what) from None
 
 
@@ -262,7 +277,7 @@ def elements(document: bytes, *, what: str = "the document") -> Iterator[Element
             name = document[position + 1 : stop]
             position = value_end(document, kind, stop + 1, limit)
             yield Element(kind, name, document[stop + 1 : position])
-    except Problem as problem:
+    except ContentError as problem:
         if name:
             problem.within(name)
         raise problem.as_engine_error(what) from None
@@ -296,7 +311,7 @@ def split(batch: bytes) -> list[bytes]:
             end = document_end(batch, position, limit)
             documents.append(batch[position:end])
             position = end
-    except Problem as problem:
+    except ContentError as problem:
         problem.within(len(documents))
         raise problem.as_engine_error("the batch") from None
     return documents

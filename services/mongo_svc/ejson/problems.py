@@ -10,7 +10,7 @@ from services.runtime.errors import FieldViolation, StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
 
-class Problem(Exception):
+class ContentError(Exception):
     """Something is wrong in a text or a document.
 
     Args:

@@ -4,6 +4,8 @@ The standard library's decoder splits the text into tuples of pairs (objects, so
 lists, and plain values; one walk over those writes the bytes.
 """
 
+# ruff: noqa: TRY301 - the handlers around name the place
+
 from __future__ import annotations
 
 import json
@@ -14,7 +16,7 @@ from typing import Final, cast
 
 from services.mongo_svc.ejson.bounds import CACHED_NAME_LENGTH, CACHED_NAMES, MAX_DEPTH
 from services.mongo_svc.ejson.layout import BYTE, MIN_DOCUMENT, Kind, Value, pack_int32, too_deep
-from services.mongo_svc.ejson.problems import Problem, shown
+from services.mongo_svc.ejson.problems import ContentError, shown
 from services.mongo_svc.ejson.wrappers import (
     INT32_LIMIT,
     INT64_LIMIT,
@@ -54,8 +56,8 @@ def loads(text: bytes, *, what: str = "the document") -> bytes:
     try:
         kind, raw = _value(_parsed(text))
         if kind != Kind.DOCUMENT:
-            raise Problem("must be a JSON object that stands for a document")
-    except Problem as problem:
+            raise ContentError("must be a JSON object that stands for a document")
+    except ContentError as problem:
         raise problem.as_user_error(what) from None
     return raw
 
@@ -72,27 +74,27 @@ def loads_value(text: bytes, *, what: str = "the value") -> Value:
     """
     try:
         return _value(_parsed(text))
-    except Problem as problem:
+    except ContentError as problem:
         raise problem.as_user_error(what) from None
 
 
 def _parsed(text: bytes) -> Json:
     if not text:
-        raise Problem("is empty, but must be JSON")
+        raise ContentError("is empty, but must be JSON")
     if text.startswith(_BEGINNING):
-        raise Problem("must not begin with a byte order mark")
+        raise ContentError("must not begin with a byte order mark")
     try:
         return _decode(text.decode())
     except UnicodeDecodeError as error:
-        raise Problem(f"is not UTF-8 at byte {error.start}") from None
+        raise ContentError(f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         expected = error.msg.removesuffix(" at").removesuffix(": ")
-        raise Problem(f"is not JSON: {expected} at line {error.lineno}, column {error.colno}") from None
+        raise ContentError(f"is not JSON: {expected} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise too_deep() from None
     except ValueError:
         # Python reads no integers of more than 4,300 digits: the time grows with the square.
-        raise Problem("holds an integer beyond 64 bits") from None
+        raise ContentError("holds an integer beyond 64 bits") from None
 
 
 def _value(value: Json) -> Value:
@@ -118,7 +120,7 @@ def _document(fields: Iterable[tuple[str | int, Json]], depth: int) -> bytes:  #
     out: list[bytes] = []
     name: str | int = ""
     try:
-        for name, value in fields:  # noqa: B007 - errors name it
+        for name, value in fields:
             key = _keys.get(name) or _key(name)
             if isinstance(value, str):
                 raw = value.encode()
@@ -137,23 +139,23 @@ def _document(fields: Iterable[tuple[str | int, Json]], depth: int) -> bytes:  #
                 elif -INT64_LIMIT <= value < INT64_LIMIT:
                     out += (b"\x12", key, _pack_int64(value))
                 else:
-                    raise Problem("is an integer beyond 64 bits")
+                    raise ContentError("is an integer beyond 64 bits")
             elif isinstance(value, float):
                 if isinf(value):
-                    raise Problem("is a number beyond the range of a double")
+                    raise ContentError("is a number beyond the range of a double")
                 out += (b"\x01", key, _pack_double(value))
             elif isinstance(value, list):
                 out += (b"\x04", key, _document(enumerate(value), depth + 1))
             elif value is None:
                 out += (b"\x0a", key)
             else:
-                raise Problem(f'is no JSON: write {{"$numberDouble": "{value.text}"}}')
-    except Problem as problem:
+                raise ContentError(f'is no JSON: write {{"$numberDouble": "{value.text}"}}')
+    except ContentError as problem:
         if depth:
             problem.within(name)
         raise
     except UnicodeEncodeError:
-        raise Problem("holds half of a surrogate pair", *([name] if depth else [])) from None
+        raise ContentError("holds half of a surrogate pair", *([name] if depth else [])) from None
     body = b"".join(out)
     return b"%b%b\0" % (pack_int32(len(body) + MIN_DOCUMENT), body)
 
@@ -163,7 +165,7 @@ def _key(name: str | int) -> bytes:
         key = b"%d\0" % name
     else:
         if "\0" in name:
-            raise Problem("is a name that holds a NUL")
+            raise ContentError("is a name that holds a NUL")
         key = name.encode() + b"\0"
         if len(name) > CACHED_NAME_LENGTH:
             return key
@@ -179,11 +181,11 @@ def _wrapped(first: str, pairs: Pairs, depth: int) -> tuple[int, bytes]:
         return _code(pairs, depth)
     try:
         return READERS[first](pairs) if first in READERS else bson(pairs, depth)
-    except Problem as problem:
+    except ContentError as problem:
         problem.within(first)
         raise
     except UnicodeEncodeError:
-        raise Problem("holds half of a surrogate pair", first) from None
+        raise ContentError("holds half of a surrogate pair", first) from None
 
 
 def _code(pairs: Pairs, depth: int) -> tuple[int, bytes]:
@@ -192,12 +194,12 @@ def _code(pairs: Pairs, depth: int) -> tuple[int, bytes]:
     code, scope = exactly(pairs, _CODE, _SCOPE)
     text = packed_string(text_of(code, _CODE))
     if not isinstance(scope, tuple):
-        raise Problem(f"must be an object, not {shown(scope)}", _SCOPE)
+        raise ContentError(f"must be an object, not {shown(scope)}", _SCOPE)
     try:
         kind, document = _object(scope, depth)
         if kind != Kind.DOCUMENT:
-            raise Problem("must stand for a document")
-    except Problem as problem:
+            raise ContentError("must stand for a document")
+    except ContentError as problem:
         problem.within(_SCOPE)
         raise
     return Kind.CODE_WITH_SCOPE, b"%b%b%b" % (pack_int32(len(text) + len(document) + 4), text, document)

@@ -1,12 +1,14 @@
 """The text of values that are not in every document; `writing` has the frequent ones.
 
-A form of Extended JSON is used only where reading it gives back the same bytes; `NotCarriedError` says that there is none.
+A form of Extended JSON is used only where reading it gives back the same bytes; `NotCarriedError` says that there is
+none.
 """
 
 from __future__ import annotations
 
 import struct
 from binascii import b2a_base64
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from json.encoder import encode_basestring
@@ -15,13 +17,14 @@ from typing import Final
 from bson.decimal128 import Decimal128
 
 from services.mongo_svc.ejson.bounds import CACHED_VALUES
-from services.mongo_svc.ejson.layout import Kind, unpack_int32
+from services.mongo_svc.ejson.layout import OBJECT_ID_SIZE, Kind, unpack_int32
 from services.mongo_svc.ejson.wrappers import DOUBLES, OLD_BINARY, REGEX_OPTIONS
 
 LAST_ISO: Final = 253_402_300_799_999
 """Milliseconds since 1970 of the last date that relaxed text writes as a time: the end of the year 9999."""
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - counted from, never shown with a zone
+_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
 _HEAD: Final = 5
 """Bytes of binary data before its content: length and subtype."""
 _DOUBLES: Final = {struct.pack("<d", number): text for text, number in DOUBLES.items()}
@@ -46,29 +49,7 @@ def render(kind: int, raw: bytes) -> str:
     Raises:
         NotCarriedError: there is no text for it.
     """
-    match kind:
-        case Kind.BINARY:
-            return _binary(raw)
-        case Kind.DECIMAL128:
-            return _decimal(raw)
-        case Kind.TIMESTAMP:
-            increment, seconds = struct.unpack("<II", raw)
-            return f'{{"$timestamp":{{"t":{seconds},"i":{increment}}}}}'
-        case Kind.REGULAR_EXPRESSION:
-            return _regular_expression(raw)
-        case Kind.CODE:
-            return f'{{"$code":{_quoted(raw[4:-1])}}}'
-        case Kind.SYMBOL:
-            return f'{{"$symbol":{_quoted(raw[4:-1])}}}'
-        case Kind.DB_POINTER:
-            return f'{{"$dbPointer":{{"$ref":{_quoted(raw[4:-13])},"$id":{{"$oid":"{raw[-12:].hex()}"}}}}}}'
-        case Kind.UNDEFINED:
-            return '{"$undefined":true}'
-        case Kind.MIN_KEY:
-            return '{"$minKey":1}'
-        case Kind.MAX_KEY:
-            return '{"$maxKey":1}'
-    raise NotCarriedError
+    return _RENDERERS[kind](raw)
 
 
 def special_double(raw: bytes) -> str:
@@ -86,10 +67,11 @@ def special_double(raw: bytes) -> str:
 def iso(milliseconds: int) -> str:
     """A time from 1970 to 9999 as RFC 3339 writes it, with milliseconds where there are any."""
     day, rest = divmod(milliseconds, _DAY_MS)
-    minutes, rest = divmod(rest, 60_000)
+    minute, rest = divmod(rest, 60_000)
     seconds, fraction = divmod(rest, 1000)
-    text = f"{_day(day)}T{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
-    return f"{text}.{fraction:03}Z" if fraction else f"{text}Z"
+    if fraction:
+        return f"{_day(day)}{_MINUTES[minute]}{seconds:02}.{fraction:03}Z"
+    return f"{_day(day)}{_MINUTES[minute]}{seconds:02}Z"
 
 
 @lru_cache(CACHED_VALUES)
@@ -133,3 +115,27 @@ def _regular_expression(raw: bytes) -> str:
     if letters != "".join(sorted(REGEX_OPTIONS.intersection(letters))):
         raise NotCarriedError
     return f'{{"$regularExpression":{{"pattern":{_quoted(pattern)},"options":"{letters}"}}}}'
+
+
+def _timestamp(raw: bytes) -> str:
+    increment, seconds = struct.unpack("<II", raw)
+    return f'{{"$timestamp":{{"t":{seconds},"i":{increment}}}}}'
+
+
+def _db_pointer(raw: bytes) -> str:
+    namespace, target = raw[4 : -OBJECT_ID_SIZE - 1], raw[-OBJECT_ID_SIZE:]
+    return f'{{"$dbPointer":{{"$ref":{_quoted(namespace)},"$id":{{"$oid":"{target.hex()}"}}}}}}'
+
+
+_RENDERERS: Final[dict[int, Callable[[bytes], str]]] = {
+    Kind.BINARY: _binary,
+    Kind.DECIMAL128: _decimal,
+    Kind.TIMESTAMP: _timestamp,
+    Kind.REGULAR_EXPRESSION: _regular_expression,
+    Kind.CODE: lambda raw: f'{{"$code":{_quoted(raw[4:-1])}}}',
+    Kind.SYMBOL: lambda raw: f'{{"$symbol":{_quoted(raw[4:-1])}}}',
+    Kind.DB_POINTER: _db_pointer,
+    Kind.UNDEFINED: lambda _: '{"$undefined":true}',
+    Kind.MIN_KEY: lambda _: '{"$minKey":1}',
+    Kind.MAX_KEY: lambda _: '{"$maxKey":1}',
+}

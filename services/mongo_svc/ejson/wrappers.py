@@ -4,13 +4,15 @@ A wrapper is exactly what the specification says; anything else in it is an erro
 `$code` and `$bson`, which may hold documents, are not among `READERS`.
 """
 
+# ruff: noqa: TRY301 - the handlers around name the place
+
 from __future__ import annotations
 
-import binascii
 import re
 import struct
+from binascii import a2b_base64, unhexlify
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import DecimalException
 from math import isinf
 from typing import Final, TypeAlias
@@ -18,8 +20,8 @@ from typing import Final, TypeAlias
 from bson.decimal128 import Decimal128
 
 from services.mongo_svc.ejson.bounds import MAX_DECIMAL_LENGTH
-from services.mongo_svc.ejson.layout import Kind, Value, check_value, pack_int32
-from services.mongo_svc.ejson.problems import Problem, shown
+from services.mongo_svc.ejson.layout import OBJECT_ID_SIZE, Kind, Value, check_value, pack_int32
+from services.mongo_svc.ejson.problems import ContentError, shown
 
 
 class Constant:
@@ -29,7 +31,7 @@ class Constant:
         self.text = text
 
 
-Json: TypeAlias = "str | int | float | bool | None | Constant | list[Json] | Pairs"
+Json: TypeAlias = "str | int | float | bool | Constant | list[Json] | Pairs | None"
 Pairs: TypeAlias = tuple[tuple[str, "Json"], ...]
 """A JSON object, with its order and repeated names."""
 
@@ -42,19 +44,18 @@ UUID_SUBTYPE: Final = 4
 REGEX_OPTIONS: Final = frozenset("ilmsux")
 DOUBLES: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
+_pack_int64: Final[Callable[[int], bytes]] = struct.Struct("<q").pack
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _DECIMAL = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity)|nan", re.ASCII | re.IGNORECASE
 )
-_OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}", re.ASCII)
 _BYTE = re.compile(r"[0-9a-fA-F]{1,2}", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _DATE = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)", re.ASCII
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d)(?::?(\d\d))?)", re.ASCII | re.IGNORECASE
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - counted from, in UTC
 _LAST_HOUR, _LAST_MINUTE = 23, 59
 
 
@@ -62,17 +63,17 @@ def exactly(pairs: Pairs, *names: str) -> tuple[Json, ...]:
     """The values of an object that must have exactly these names, in any order.
 
     Raises:
-        Problem: a name is missing, repeated or another one.
+        ContentError: a name is missing, repeated or another one.
     """
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Problem("repeats a name")
+        raise ContentError("repeats a name")
     for name, _ in pairs:
         if name not in names:
-            raise Problem("does not belong there", name)
+            raise ContentError("does not belong there", name)
     for name in names:
         if name not in found:
-            raise Problem("is missing", name)
+            raise ContentError("is missing", name)
     return tuple(found[name] for name in names)
 
 
@@ -80,11 +81,11 @@ def text_of(value: Json, *place: str) -> str:
     """A value that must be a string.
 
     Raises:
-        Problem: it is something else.
+        ContentError: it is something else.
     """
     if isinstance(value, str):
         return value
-    raise Problem(f"must be a string, not {shown(value)}", *place)
+    raise ContentError(f"must be a string, not {shown(value)}", *place)
 
 
 def packed_string(text: str) -> bytes:
@@ -96,7 +97,7 @@ def packed_string(text: str) -> bytes:
 def _only(pairs: Pairs) -> Json:
     """The value of a wrapper that has one name."""
     if len(pairs) > 1:
-        raise Problem(f"can't stand beside {shown(pairs[1][0])}: the object is a type wrapper")
+        raise ContentError(f"can't stand beside {shown(pairs[1][0])}: the object is a type wrapper")
     return pairs[0][1]
 
 
@@ -107,22 +108,26 @@ def _only_text(pairs: Pairs) -> str:
 def _fields(pairs: Pairs, *names: str) -> tuple[Json, ...]:
     value = _only(pairs)
     if not isinstance(value, tuple):
-        raise Problem(f"must be an object with {' and '.join(names)}, not {shown(value)}")
+        raise ContentError(f"must be an object with {' and '.join(names)}, not {shown(value)}")
     return exactly(value, *names)
 
 
 def _integer(text: str, limit: int) -> int:
     number = int(text) if _INTEGER.fullmatch(text) else None
     if number is None or not -limit <= number < limit:
-        raise Problem(f"must be an integer of {limit.bit_length()} bits in a string, not {shown(text)}")
+        raise ContentError(f"must be an integer of {limit.bit_length()} bits in a string, not {shown(text)}")
     return number
 
 
 def _object_id(pairs: Pairs) -> Value:
     text = _only_text(pairs)
-    if not _OBJECT_ID.fullmatch(text):
-        raise Problem(f"must be 24 hexadecimal digits, not {shown(text)}")
-    return Value(Kind.OBJECT_ID, bytes.fromhex(text))
+    try:
+        raw = unhexlify(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != OBJECT_ID_SIZE:
+        raise ContentError(f"must be 24 hexadecimal digits, not {shown(text)}")
+    return Value(Kind.OBJECT_ID, raw)
 
 
 def _symbol(pairs: Pairs) -> Value:
@@ -134,7 +139,7 @@ def _number_int(pairs: Pairs) -> Value:
 
 
 def _number_long(pairs: Pairs) -> Value:
-    return Value(Kind.INT64, struct.pack("<q", _integer(_only_text(pairs), INT64_LIMIT)))
+    return Value(Kind.INT64, _pack_int64(_integer(_only_text(pairs), INT64_LIMIT)))
 
 
 def _number_double(pairs: Pairs) -> Value:
@@ -142,21 +147,25 @@ def _number_double(pairs: Pairs) -> Value:
     number = DOUBLES.get(text)
     if number is None:
         if not _NUMBER.fullmatch(text):
-            raise Problem(f"must be a number, NaN, Infinity or -Infinity in a string, not {shown(text)}")
+            raise ContentError(f"must be a number, NaN, Infinity or -Infinity in a string, not {shown(text)}")
         number = float(text)
         if isinf(number):
-            raise Problem(f"is beyond the range of a double: {shown(text)}")
+            raise ContentError(f"is beyond the range of a double: {shown(text)}")
     return Value(Kind.DOUBLE, struct.pack("<d", number))
 
 
 def _number_decimal(pairs: Pairs) -> Value:
     text = _only_text(pairs)
     if len(text) > MAX_DECIMAL_LENGTH or not _DECIMAL.fullmatch(text):
-        raise Problem(f"must be a decimal number, NaN, Infinity or -Infinity in a string, not {shown(text)}")
+        raise ContentError(
+            f"must be a decimal number, NaN, Infinity or -Infinity in a string, not {shown(text)}"
+        )
     try:
         return Value(Kind.DECIMAL128, Decimal128(text).bid)
     except DecimalException:
-        raise Problem(f"does not fit into 34 digits and the exponents of a decimal: {shown(text)}") from None
+        raise ContentError(
+            f"does not fit into 34 digits and the exponents of a decimal: {shown(text)}"
+        ) from None
 
 
 def _binary(pairs: Pairs) -> Value:
@@ -172,7 +181,7 @@ def _binary(pairs: Pairs) -> Value:
 def _binary_of(data: Json, subtype: Json, name: str) -> Value:
     code = text_of(subtype, name)
     if not _BYTE.fullmatch(code):
-        raise Problem(f"must be one or two hexadecimal digits, not {shown(code)}", name)
+        raise ContentError(f"must be one or two hexadecimal digits, not {shown(code)}", name)
     content, number = _base64(data), int(code, 16)
     if number == OLD_BINARY:
         content = pack_int32(len(content)) + content
@@ -182,15 +191,15 @@ def _binary_of(data: Json, subtype: Json, name: str) -> Value:
 def _base64(value: Json) -> bytes:
     text = text_of(value, "base64")
     try:
-        return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+        return a2b_base64(text.encode("ascii"), strict_mode=True)
     except ValueError:
-        raise Problem(f"must be base64 with its padding, not {shown(text)}", "base64") from None
+        raise ContentError(f"must be base64 with its padding, not {shown(text)}", "base64") from None
 
 
 def _uuid(pairs: Pairs) -> Value:
     text = _only_text(pairs)
     if not _UUID.fullmatch(text):
-        raise Problem(f"must be a UUID with its hyphens, not {shown(text)}")
+        raise ContentError(f"must be a UUID with its hyphens, not {shown(text)}")
     content = bytes.fromhex(text.replace("-", ""))
     return Value(Kind.BINARY, b"%b%c%b" % (pack_int32(len(content)), UUID_SUBTYPE, content))
 
@@ -202,7 +211,7 @@ def _timestamp(pairs: Pairs) -> Value:
 
 def _unsigned(value: Json, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < UINT32_LIMIT:
-        raise Problem(f"must be an integer from 0 to {UINT32_LIMIT - 1}, not {shown(value)}", name)
+        raise ContentError(f"must be an integer from 0 to {UINT32_LIMIT - 1}, not {shown(value)}", name)
     return value
 
 
@@ -212,9 +221,9 @@ def _regular_expression(pairs: Pairs) -> Value:
         for name, value in zip(("pattern", "options"), _fields(pairs, "pattern", "options"), strict=True)
     )
     if "\0" in pattern:
-        raise Problem("can't hold a NUL", "pattern")
+        raise ContentError("can't hold a NUL", "pattern")
     if not REGEX_OPTIONS.issuperset(options) or len(set(options)) < len(options):
-        raise Problem(
+        raise ContentError(
             f"must be some of {''.join(sorted(REGEX_OPTIONS))}, each once, not {shown(options)}", "options"
         )
     # BSON asks for alphabetical order.
@@ -224,11 +233,11 @@ def _regular_expression(pairs: Pairs) -> Value:
 def _db_pointer(pairs: Pairs) -> Value:
     namespace, target = _fields(pairs, "$ref", "$id")
     if not isinstance(target, tuple) or not target or target[0][0] != "$oid":
-        raise Problem(f"must be an ObjectId, not {shown(target)}", "$id")
+        raise ContentError(f"must be an ObjectId, not {shown(target)}", "$id")
     text = packed_string(text_of(namespace, "$ref"))
     try:
         return Value(Kind.DB_POINTER, text + _object_id(target).raw)
-    except Problem as problem:
+    except ContentError as problem:
         problem.within("$oid")
         problem.within("$id")
         raise
@@ -240,7 +249,7 @@ def _date(pairs: Pairs) -> Value:
         (text,) = exactly(value, "$numberLong")
         try:
             milliseconds = _integer(text_of(text), INT64_LIMIT)
-        except Problem as problem:
+        except ContentError as problem:
             problem.within("$numberLong")
             raise
     elif isinstance(value, str):
@@ -248,29 +257,35 @@ def _date(pairs: Pairs) -> Value:
     elif isinstance(value, int) and not isinstance(value, bool) and -INT64_LIMIT <= value < INT64_LIMIT:
         milliseconds = value
     else:
-        raise Problem(f'must be text, integer milliseconds or {{"$numberLong": "…"}}, not {shown(value)}')
-    return Value(Kind.DATE, struct.pack("<q", milliseconds))
+        raise ContentError(
+            f'must be text, integer milliseconds or {{"$numberLong": "…"}}, not {shown(value)}'
+        )
+    return Value(Kind.DATE, _pack_int64(milliseconds))
 
 
 def _milliseconds(text: str) -> int:
     """Milliseconds since 1970 of a time as RFC 3339 writes it; an offset may also be `+hhmm` or `+hh`."""
     match = _DATE.fullmatch(text)
     if not match:
-        raise Problem(f"must be a time like 2024-05-17T08:30:00.250Z, with Z or an offset, not {shown(text)}")
-    *numbers, fraction, sign, hours, minutes = match.groups()
-    if fraction and fraction[3:].strip("0"):
-        raise Problem("has a fraction finer than the millisecond that a date can hold")
-    away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    if int(hours or 0) > _LAST_HOUR or int(minutes or 0) > _LAST_MINUTE:
-        raise Problem(f"has an offset beyond 23:59: {shown(text)}")
+        raise ContentError(
+            f"must be a time like 2024-05-17T08:30:00.250Z, with Z or an offset, not {shown(text)}"
+        )
+    moment, fraction, sign, hours, minutes = match.groups()
     try:
-        year, month, day, hour, minute, second = map(int, numbers)
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        since = datetime.fromisoformat(moment) - _EPOCH
     except ValueError:
-        raise Problem(f"is no time that exists: {shown(text)}") from None
-    # Not `moment - away`: that may leave the years that Python knows.
-    since = (moment - _EPOCH) + (away if sign == "-" else -away)
-    return since // _MILLISECOND + int(f"{fraction or '':0<3.3}")
+        raise ContentError(f"is no time that exists: {shown(text)}") from None
+    milliseconds = since.days * 86_400_000 + since.seconds * 1000
+    if fraction:
+        if fraction[3:].strip("0"):
+            raise ContentError("has a fraction finer than the millisecond that a date can hold")
+        milliseconds += int(f"{fraction:0<3.3}")
+    if sign:
+        away = int(hours) * 60 + int(minutes or 0)
+        if int(hours) > _LAST_HOUR or int(minutes or 0) > _LAST_MINUTE:
+            raise ContentError(f"has an offset beyond 23:59: {shown(text)}")
+        milliseconds += away * 60_000 if sign == "-" else away * -60_000
+    return milliseconds
 
 
 def _constant(kind: Kind, only: int) -> Callable[[Pairs], Value]:
@@ -279,7 +294,7 @@ def _constant(kind: Kind, only: int) -> Callable[[Pairs], Value]:
     def read(pairs: Pairs) -> Value:
         value = _only(pairs)
         if type(value) is not type(only) or value != only:
-            raise Problem(f"must be {shown(only)}, not {shown(value)}")
+            raise ContentError(f"must be {shown(only)}, not {shown(value)}")
         return Value(kind, b"")
 
     return read
@@ -293,17 +308,17 @@ def bson(pairs: Pairs, depth: int) -> Value:
         depth: how many documents and arrays there are around it.
 
     Raises:
-        Problem: it is no wrapper, or its bytes are no value of that type.
+        ContentError: it is no wrapper, or its bytes are no value of that type.
     """
     code, data = _fields(pairs, "type", "base64")
     text = text_of(code, "type")
     if not _BYTE.fullmatch(text):
-        raise Problem(f"must be one or two hexadecimal digits, not {shown(text)}", "type")
+        raise ContentError(f"must be one or two hexadecimal digits, not {shown(text)}", "type")
     kind, raw = int(text, 16), _base64(data)
     try:
         if check_value(kind, raw, 0, len(raw), depth) != len(raw):
-            raise Problem("has bytes after its end")
-    except Problem as problem:
+            raise ContentError("has bytes after its end")
+    except ContentError as problem:
         problem.within("base64")
         raise
     return Value(kind, raw)
