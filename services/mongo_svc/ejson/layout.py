@@ -245,7 +245,12 @@ def check_document(document: bytes) -> None:
     Raises:
         ContentError: they are not.
     """
-    if check_value(Kind.DOCUMENT, document, 0, len(document), 0) != len(document):
+    try:
+        end = check_value(Kind.DOCUMENT, document, 0, len(document), 0)
+    except RecursionError:
+        # The levels are counted, but the caller may have used up most of the stack.
+        raise too_deep() from None
+    if end != len(document):
         raise ContentError("is followed by bytes that don't belong to it")
 
 

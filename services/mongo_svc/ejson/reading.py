@@ -166,6 +166,10 @@ def _key(name: str | int) -> bytes:
     else:
         if "\0" in name:
             raise ContentError("is a name that holds a NUL")
+        if name in WRAPPERS:
+            raise ContentError(
+                "can't stand behind other names: an object with it is a type wrapper and has no more"
+            )
         key = name.encode() + b"\0"
         if len(name) > CACHED_NAME_LENGTH:
             return key

@@ -343,4 +343,4 @@ READERS: Final[dict[str, Callable[[Pairs], Value]]] = {
 }
 """What reads a wrapper, by its first name."""
 WRAPPERS: Final = frozenset([*READERS, "$code", "$scope", "$bson"])
-"""The first names that make an object a wrapper."""
+"""The names that make an object a wrapper."""

@@ -34,7 +34,6 @@ from services.mongo_svc.ejson.wrappers import WRAPPERS
 _unpack_int64: Final[Callable[[bytes, int], tuple[int]]] = struct.Struct("<q").unpack_from
 _unpack_double: Final[Callable[[bytes, int], tuple[float]]] = struct.Struct("<d").unpack_from
 _WRAPPER_NAMES: Final = frozenset(name.encode() for name in WRAPPERS)
-_DOLLAR: Final = ord("$")
 # The frequent types as plain integers: comparing with a member of an enumeration takes longer.
 _DOUBLE: Final = 0x01
 _STRING: Final = 0x02
@@ -145,10 +144,6 @@ def _write(  # noqa: C901, PLR0912, PLR0915 - one branch a type; a call for each
     if depth > MAX_DEPTH:
         raise too_deep()
     begin, position, last, index = len(out), start + 4, end - 1, 0
-    if not array and position < last and data[position + 1] == _DOLLAR:
-        stop = data.find(0, position + 1)
-        if data[position + 1 : stop] in _WRAPPER_NAMES:
-            raise NotCarriedError
     append, find = out.append, data.find
     name = b""
     try:
@@ -268,6 +263,9 @@ def _special_double(raw: bytes) -> str:
 
 
 def _prefix(name: bytes) -> str:
+    if name in _WRAPPER_NAMES:
+        # Wherever it stands among the names: readers need not care for their order.
+        raise NotCarriedError
     try:
         prefix = f",{encode_basestring(name.decode())}:"
     except UnicodeDecodeError:
