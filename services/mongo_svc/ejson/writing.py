@@ -1,7 +1,8 @@
 """BSON to Extended JSON: one walk over the bytes that writes text as it goes.
 
-Measured on documents of 286 bytes: as fast as a library in C whose numbers, wrappers and depths then need repair, and
-with one set of rules for every document.
+Measured on documents of 272 bytes with a double and a date: 110,000 a second, and 165,000 with python-bsonjs, a binding
+to C. That one's doubles have 20 digits, its 64-bit integers are always plain, it cuts deep documents off without a word
+and gives up on text that is not UTF-8; a guard against each would cost most of the difference, and twice the rules.
 """
 
 # ruff: noqa: TRY301 - the handlers around name the place

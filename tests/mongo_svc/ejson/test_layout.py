@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Callable
+
 import pytest
 
-from services.mongo_svc.ejson import Element, Value, build, check, elements, split
+from services.mongo_svc.ejson import (
+    Element,
+    Value,
+    build,
+    check,
+    dumps,
+    dumps_many,
+    dumps_value,
+    elements,
+    loads,
+    split,
+)
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
@@ -59,3 +74,36 @@ def test_foreign_documents_are_checked_to_the_depth() -> None:
     with pytest.raises(StudioError, match=r"In documents\[2\], a\.b: is a boolean") as caught:
         check(a("document", document(field("b", "boolean", b"\2"))), what="documents[2]")
     assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_ARGUMENT
+
+
+DEEP = nested(190)
+DEEP_TEXT = dumps(DEEP)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: check(DEEP),
+        lambda: dumps(DEEP),
+        lambda: dumps_value(Value(KINDS["document"], DEEP)),
+        lambda: loads(DEEP_TEXT),
+    ],
+    ids=["check", "dumps", "dumps_value", "loads"],
+)
+def test_a_caller_that_has_used_up_the_stack_gets_the_same_error_as_for_too_many_levels(
+    call: Callable[[], object],
+) -> None:
+    def descend(frames: int) -> None:
+        if frames:
+            descend(frames - 1)
+        else:
+            with pytest.raises(StudioError, match="nested deeper than"):
+                call()
+
+    descend(sys.getrecursionlimit() - len(inspect.stack(0)) - 100)
+
+
+def test_one_document_with_too_many_levels_leaves_the_others_readable() -> None:
+    too_deep, good = dumps_many([nested(201), document()])
+    assert too_deep.startswith(b'{"$bson":')
+    assert good == b"{}"

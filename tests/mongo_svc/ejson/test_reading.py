@@ -89,6 +89,8 @@ WRONG_WRAPPERS = {
     '{"$numberDecimal":"1234567890123456789012345678901234.5"}': "a.$numberDecimal: does not fit into 34 digits",
     '{"$numberDecimal":"1e99999999999999999999"}': "a.$numberDecimal: does not fit",
     '{"$binary":{"base64":"AQ","subType":"00"}}': "a.$binary.base64: must be base64",
+    '{"$binary":{"base64":"A Q==","subType":"00"}}': "a.$binary.base64: must be base64",
+    '{"$binary":{"base64":"AQ==AQ==","subType":"00"}}': "a.$binary.base64: must be base64",
     '{"$binary":{"base64":"A-_=","subType":"00"}}': "a.$binary.base64: must be base64",
     '{"$binary":{"base64":"","subType":"123"}}': "a.$binary.subType: must be one or two hexadecimal digits",
     '{"$binary":{"base64":"","subType":0}}': "a.$binary.subType: must be a string, not 0",

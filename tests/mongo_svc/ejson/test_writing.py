@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from services.mongo_svc.ejson import Mode, Value, dumps, dumps_many, dumps_value, loads
+from services.mongo_svc.ejson import Mode, Value, check, dumps, dumps_many, dumps_value, loads
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
@@ -107,6 +107,10 @@ CORRUPT = {
         "a: is binary data of a wrong length",
     ),
     "a document in it too long": (a("document", b"\x09\0\0\0\0"), "wrong"),
+    "a document in it without a terminator": (
+        a("document", document()[:-1] + b"\1"),
+        "a: has a wrong length",
+    ),
     "a document in it, whose last field goes on after it": (
         a("document", document(b"\x10b\0\1")),
         "a.b: is cut off",
@@ -148,6 +152,18 @@ def test_200_levels_are_written_and_201_are_not(kind: str) -> None:
     assert loads(dumps(deep, Mode.RELAXED)) == deep
     with pytest.raises(StudioError, match="nested deeper than 200 levels"):
         dumps(nested(201, kind), Mode.RELAXED)
+
+
+def test_scopes_count_as_levels() -> None:
+    inner = document()
+    for _ in range(199):
+        inner = a("codeWithScope", code_with_scope("", inner))
+    check(inner)
+    assert loads(dumps(inner, Mode.RELAXED)) == inner
+    deeper = a("codeWithScope", code_with_scope("", inner))
+    for refuse in (check, dumps):
+        with pytest.raises(StudioError, match="nested deeper than 200 levels"):
+            refuse(deeper)
 
 
 def test_long_arrays_keep_their_positions() -> None:
