@@ -1,5 +1,4 @@
-"""The MongoDB service: browses and edits registered MongoDB servers.
+"""The MongoDB service: databases, collections, documents and the server of registered connections, over gRPC.
 
-`app` composes it; `handlers` speak gRPC and nothing else; every other module is the engine's own, imports no gRPC and
-can be used and tested alone.
+`handlers` take requests apart and put answers together; everything else knows no gRPC.
 """

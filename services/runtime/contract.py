@@ -71,6 +71,10 @@ class Method:
     """Full name of the response message."""
     comment: str
     """Its documentation in the proto."""
+    request_json: str = ""
+    """Full name of the message that a body taken as bytes holds as JSON; empty where the request itself is JSON."""
+    response_json: str = ""
+    """Full name of the message that an answer given as bytes holds as JSON; empty for any other answer."""
 
     @property
     def area(self) -> str:
@@ -139,6 +143,8 @@ def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
                     request=method.input_type.lstrip("."),
                     response=method.output_type.lstrip("."),
                     comment=comments.get((_SERVICE, service_index, _METHOD, method_index), ""),
+                    request_json=rest.request_json,
+                    response_json=rest.response_json,
                 )
 
 

@@ -76,6 +76,10 @@ TABLE: dict[e.ErrorReason.ValueType, tuple[grpc.StatusCode, float | None]] = {
     e.ERROR_REASON_COMMAND_REFUSED: (Code.FAILED_PRECONDITION, None),
     e.ERROR_REASON_NOT_SUPPORTED: (Code.FAILED_PRECONDITION, None),
     e.ERROR_REASON_CONNECTION_READ_ONLY: (Code.PERMISSION_DENIED, None),
+    e.ERROR_REASON_DOCUMENT_NOT_FOUND: (Code.NOT_FOUND, None),
+    e.ERROR_REASON_NAMESPACE_NOT_FOUND: (Code.NOT_FOUND, None),
+    e.ERROR_REASON_DUPLICATE_KEY: (Code.ALREADY_EXISTS, None),
+    e.ERROR_REASON_DOCUMENT_INVALID: (Code.FAILED_PRECONDITION, None),
 }
 
 # Codes of failures that pass by themselves.

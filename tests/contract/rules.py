@@ -57,6 +57,11 @@ UNBOUNDED_ON_PURPOSE = {
 }
 """Fields of REST requests without a bound of their own, and what bounds them instead."""
 
+BOUNDED_AS_A_WHOLE = {"google.api.HttpBody", "studio.mongodb.v1.ExtendedJson"}
+"""Bytes that are as many as a message may have: 32 MiB at a service, 16 MiB at the gateway."""
+
+HTTP_BODY = "google.api.HttpBody"
+
 
 def ours(files: Files) -> Iterator[File]:
     return (file for file in files.file if file.package.startswith("studio."))
@@ -247,6 +252,47 @@ def unbounded_fields(files: Files) -> list[str]:
     return sorted(found - set(UNBOUNDED_ON_PURPOSE))
 
 
+def unbounded_bodies(files: Files) -> list[str]:
+    """The same of the messages that bodies of bytes hold as JSON."""
+    return sorted({each for _, rest in _rest_options(files) for each in _of_body(files, rest.request_json)})
+
+
+def _of_body(files: Files, message: str) -> Iterator[str]:
+    if message in messages(files):
+        yield from _unbounded(files, message)
+
+
+def unnamed_bodies(files: Files) -> list[str]:
+    """Rpcs that take or give JSON as bytes without saying, by the name of a message that exists, what it holds."""
+    known = messages(files)
+    wrong = []
+    for name, method in methods(files):
+        rest = method.options.Extensions[access_pb2.rest]
+        wrong += [
+            f"{name}: {each}"
+            for each in (rest.request_json, rest.response_json)
+            if each and each not in known
+        ]
+        if rest.response_json and method.output_type.lstrip(".") != HTTP_BODY:
+            wrong.append(f"{name}: response_json")
+        takes_bytes = any(
+            field.type_name.lstrip(".") == HTTP_BODY for field in known[method.input_type.lstrip(".")].field
+        )
+        if rest.request_json and not takes_bytes:
+            wrong.append(f"{name}: request_json")
+        if (
+            not (method.server_streaming or rest.response_json)
+            and method.output_type.lstrip(".") == HTTP_BODY
+        ):
+            wrong.append(f"{name}: no response_json")
+    return wrong
+
+
+def _rest_options(files: Files) -> Iterator[tuple[str, access_pb2.Rest]]:
+    for name, method in methods(files):
+        yield name, method.options.Extensions[access_pb2.rest]
+
+
 def needless_exceptions(files: Files) -> list[str]:
     """Exceptions for fields that don't exist or are bounded."""
     found = {
@@ -272,6 +318,8 @@ def _unbounded(files: Files, message_name: str) -> Iterator[str]:
             rules = rules.repeated.items
         if field.type == Field.TYPE_MESSAGE:
             inner = field.type_name.lstrip(".")
+            if inner in BOUNDED_AS_A_WHOLE:
+                continue
             if inner in known:
                 yield from _unbounded(files, inner)
             else:

@@ -27,6 +27,8 @@ RULES = [
     rules.without_comment,
     rules.unbounded_fields,
     rules.needless_exceptions,
+    rules.unbounded_bodies,
+    rules.unnamed_bodies,
 ]
 
 

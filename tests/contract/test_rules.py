@@ -97,6 +97,24 @@ def bind_exception(files: Files) -> None:
     found.options.Extensions[rules.FIELD_RULES].string.max_len = 1
 
 
+def unbind_body(files: Files) -> None:
+    found = field(files, "studio.mongodb.v1.InsertDocumentsBody", "collection")
+    found.options.Extensions[rules.FIELD_RULES].ClearField("string")
+
+
+def misname_body(files: Files) -> None:
+    method(files, "InsertDocuments").options.Extensions[access_pb2.rest].request_json = "studio.mongodb.v1.No"
+
+
+def forget_answer(files: Files) -> None:
+    method(files, "GetDocument").options.Extensions[access_pb2.rest].response_json = ""
+
+
+def name_a_body_that_is_none(files: Files) -> None:
+    name = "studio.mongodb.v1.InsertDocumentsBody"
+    method(files, "GetDocument").options.Extensions[access_pb2.rest].request_json = name
+
+
 BROKEN: list[tuple[Callable[[Files], None], Callable[[Files], list[str]], str]] = [
     (drop_access, rules.without_access, "GetValue"),
     (drop_action, rules.without_access, "GetValue"),
@@ -113,6 +131,10 @@ BROKEN: list[tuple[Callable[[Files], None], Callable[[Files], list[str]], str]] 
     (unbind_list, rules.unbounded_fields, "known"),
     (unbind_nested, rules.unbounded_fields, "revision"),
     (bind_exception, rules.needless_exceptions, "SetValueRequest.value"),
+    (unbind_body, rules.unbounded_bodies, "InsertDocumentsBody.collection"),
+    (misname_body, rules.unnamed_bodies, "studio.mongodb.v1.No"),
+    (forget_answer, rules.unnamed_bodies, "GetDocument"),
+    (name_a_body_that_is_none, rules.unnamed_bodies, "GetDocument"),
 ]
 
 

@@ -1,0 +1,25 @@
+"""Every gRPC service of MongoDB, with the handler that serves it."""
+
+from __future__ import annotations
+
+from services.mongo_svc.client import MongoClient
+from services.mongo_svc.handlers.document import DocumentHandler
+from services.mongo_svc.handlers.mongo import MongoHandler
+from services.mongo_svc.settings import Settings
+from services.runtime.databases import Databases
+from services.runtime.server import Servicer
+from studio.mongodb.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from studio.mongodb.v1.mongo_service_pb2_grpc import add_MongoServiceServicer_to_server
+
+_SERVICES = (
+    ("MongoService", add_MongoServiceServicer_to_server, MongoHandler),
+    ("DocumentService", add_DocumentServiceServicer_to_server, DocumentHandler),
+)
+
+
+def servicers(databases: Databases[MongoClient], settings: Settings) -> tuple[Servicer, ...]:
+    """The services, for the server."""
+    del settings
+    return tuple(
+        Servicer(f"studio.mongodb.v1.{name}", add, handler(databases)) for name, add, handler in _SERVICES
+    )
