@@ -8,17 +8,20 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
-from deploy.local.engines import Valkey
+from deploy.local.engines import Secantus, Valkey
 from deploy.local.environment import NO_PROXY
 from deploy.local.state import State
 from tests.support.engines import PostgresServer, ValkeyFactory, ValkeyServer
 from tests.support.local_system import LocalSystem
+from tests.support.mongodb import MongoFactory, MongoServer
 
 # Everything that tests call is on this machine, whatever proxy it reaches others by.
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(NO_PROXY)
@@ -87,6 +90,52 @@ async def start_valkey() -> AsyncIterator[ValkeyFactory]:
         yield factory
     finally:
         await factory.aclose()
+        shutil.rmtree(state.path)
+
+
+@pytest.fixture(scope="session")
+def mongodb_server(engine_state: State) -> Iterator[MongoServer]:
+    """One MongoDB for all tests, with a password. Tests that stop it start it again."""
+    server = MongoServer(Secantus(engine_state, durable=False), engine_state)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(request: pytest.FixtureRequest) -> str:
+    """The URL of the shared MongoDB, of a user that may do everything; `TEST_MONGODB_URL` names another server."""
+    if url := os.environ.get("TEST_MONGODB_URL"):
+        return url
+    server: MongoServer = request.getfixturevalue("mongodb_server")
+    return server.url
+
+
+@pytest.fixture
+async def mongodb(mongodb_url: str) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
+    """A client of the shared MongoDB."""
+    async with AsyncMongoClient[dict[str, Any]](mongodb_url, uuidRepresentation="standard") as client:
+        yield client
+
+
+@pytest.fixture
+async def mongodb_database(mongodb: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
+    """The name of a database of the test's own on the shared MongoDB, dropped after the test."""
+    name = f"test_{secrets.token_hex(8)}"
+    yield name
+    await mongodb.drop_database(name)
+
+
+@pytest.fixture
+def start_mongodb() -> Iterator[MongoFactory]:
+    """Starts further servers, with options; see `MongoFactory`."""
+    state = State(Path(tempfile.mkdtemp(prefix="studio-mongodb-")))
+    state.create()
+    factory = MongoFactory(state)
+    try:
+        yield factory
+    finally:
+        factory.close()
         shutil.rmtree(state.path)
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from deploy.local.engines.postgres import Postgres
+from deploy.local.engines.secantus import Secantus
 from deploy.local.engines.valkey import Valkey
 from deploy.local.program import Program
 from deploy.local.state import State
 
-__all__ = ["KINDS", "Engine", "Postgres", "Valkey"]
+__all__ = ["KINDS", "Engine", "Postgres", "Secantus", "Valkey"]
 
 
 class Engine(Protocol):
@@ -27,7 +28,7 @@ class Engine(Protocol):
         """Where it listens, with its password."""
 
     def program(self) -> Program:
-        """Prepares its data directory and describes the process. Idempotent."""
+        """Prepares its data directory and describes the process. Idempotent; runs beside that of other engines."""
 
 
 KINDS: Mapping[str, Callable[[State, bool], Engine]] = {
