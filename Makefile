@@ -31,7 +31,7 @@ setup: ## Set up the virtual environment and the generated code (the others do i
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or later is needed, and not on PATH" >&2; exit 1; fi
 	@$(PYTHON) deploy/local/bootstrap.py
 
-run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL)
+run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL, MONGODB_URL)
 	@$(BIN)/python -m deploy.local --with-parent
 
 token: setup ## Print a bearer token for the system in STATE_DIR: make -s token ROLE=owner

@@ -5,6 +5,7 @@
 - `GATEWAY_HOST`: the address it listens on (default 127.0.0.1)
 - `DATABASE_URL`: a PostgreSQL to use instead of the embedded one
 - `REDIS_URL`: a Redis to use instead of the embedded one
+- `MONGODB_URL`: a MongoDB to use instead of the embedded one
 - `JWT_SECRET`: signs the tokens of users; kept for later runs (default: made up by the first run)
 """
 
@@ -36,9 +37,15 @@ class Options:
     """The port that was asked for; None leaves the choice to us."""
     database_url: str | None = None
     redis_url: str | None = None
+    mongodb_url: str | None = None
     jwt_secret: str | None = None
     durable: bool = True
     """Whether the engines wait for the disk. The tests, which keep nothing, turn it off."""
+
+    def own_engine(self, name: str) -> str | None:
+        """The URL of the user's engine that replaces the embedded one of that name, if any."""
+        urls = {"postgres": self.database_url, "redis": self.redis_url, "mongodb": self.mongodb_url}
+        return urls.get(name)
 
 
 def state_dir(environment: Mapping[str, str]) -> Path:
@@ -66,5 +73,6 @@ def from_environment(environment: Mapping[str, str]) -> Options:
         gateway_port=None if port is None else int(port),
         database_url=environment.get("DATABASE_URL") or None,
         redis_url=environment.get("REDIS_URL") or None,
+        mongodb_url=environment.get("MONGODB_URL") or None,
         jwt_secret=environment.get("JWT_SECRET") or None,
     )

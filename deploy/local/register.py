@@ -1,4 +1,4 @@
-"""Registers the sample Redis in the way every user does: through the gateway's REST API."""
+"""Registers the sample engines in the way every user does: through the gateway's REST API."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ import httpx
 
 from deploy.local.options import LocalError
 
-NAME = "sample-redis"
 PROJECT_REF = "default"
 DESCRIPTION = "Sample data of the local system"
 TIMEOUT_S = 30.0
 
 
-def register_redis(gateway_url: str, token: str, connection_string: str) -> None:
-    """Makes sure that the database `sample-redis` exists and leads to `connection_string`.
+def name_of(type_: str) -> str:
+    """The name under which the engine of a type is registered: `sample-redis`."""
+    return f"sample-{type_}"
+
+
+def register(gateway_url: str, token: str, *, type_: str, connection_string: str) -> None:
+    """Makes sure that the database `sample-<type>` exists and leads to `connection_string`.
 
     Raises:
         LocalError: the gateway refused it, with its reason.
     """
+    name = name_of(type_)
     body = {
         "projectRef": PROJECT_REF,
-        "name": NAME,
-        "type": "redis",
+        "name": name,
+        "type": type_,
         "connectionString": connection_string,
         "description": DESCRIPTION,
     }
@@ -38,25 +43,31 @@ def register_redis(gateway_url: str, token: str, connection_string: str) -> None
         if created.status_code == httpx.codes.CREATED:
             return
         if created.status_code != httpx.codes.CONFLICT:
-            raise LocalError(f"could not register {NAME}: {_reason(created)}")
-        existing = _find(client)
-        wanted = urlsplit(connection_string)
-        if (wanted.hostname, wanted.port) == (existing["host"], existing["port"]):
+            raise LocalError(f"could not register {name}: {_reason(created)}")
+        existing = _find(client, name)
+        if _first_host(connection_string) == (existing["host"], existing["port"]):
             return
         # Its port was taken when this run began, so it listens on another one.
         changed = client.patch(f"/databases/{existing['id']}", json={"connectionString": connection_string})
         if not changed.is_success:
-            raise LocalError(f"{NAME} leads to an old address and could not be changed: {_reason(changed)}")
+            raise LocalError(f"{name} leads to an old address and could not be changed: {_reason(changed)}")
 
 
-def _find(client: httpx.Client) -> dict[str, Any]:
-    listed = client.get("/databases", params={"projectRef": PROJECT_REF, "search": NAME})
+def _first_host(connection_string: str) -> tuple[str | None, int | None]:
+    # urlsplit takes a list of hosts for one with a strange port.
+    hosts = urlsplit(connection_string).netloc.rpartition("@")[2]
+    first = urlsplit(f"//{hosts.partition(',')[0]}")
+    return first.hostname, first.port
+
+
+def _find(client: httpx.Client, name: str) -> dict[str, Any]:
+    listed = client.get("/databases", params={"projectRef": PROJECT_REF, "search": name})
     if listed.is_success:
         for database in listed.json():
-            if database["name"] == NAME:
+            if database["name"] == name:
                 found: dict[str, Any] = database
                 return found
-    raise LocalError(f"{NAME} is taken, but not listed: {_reason(listed)}")
+    raise LocalError(f"{name} is taken, but not listed: {_reason(listed)}")
 
 
 def _reason(answer: httpx.Response) -> str:

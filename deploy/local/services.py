@@ -47,13 +47,12 @@ class Service:
     """Variables that only this service gets."""
 
 
-# What the user's environment may name for the registry. REDIS_URL is not among them: here it replaces the embedded
-# Redis and is registered. The cache is the user's choice: without one, nothing of the registry lies in the Redis that
-# users look at.
+# What the user's environment may name for the registry. REDIS_URL and MONGODB_URL are not among them: here they replace
+# the embedded engines and are registered. The cache is the user's choice: without one, nothing of the registry lies in
+# the Redis that users look at.
 REGISTRY_VARIABLES = (
     "REGISTRY_CACHE_URL",
     "REDIS_PUBLIC_URL",
-    "MONGODB_URL",
     "MONGODB_PUBLIC_URL",
     "BUN_API_URL",
     "BUN_API_PUBLIC_URL",
@@ -74,6 +73,7 @@ SERVICES = (
         own_variables=_registry_variables,
     ),
     Service(name="redis_svc", address_variable="REDIS_SVC_ADDRESS", crypto_keys=("REDIS",)),
+    Service(name="mongo_svc", address_variable="MONGO_SVC_ADDRESS", crypto_keys=("MONGODB",)),
 )
 
 

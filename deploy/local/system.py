@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
-from deploy.local import ports, sample_data, services
+from deploy.local import ports, services
 from deploy.local.engines import KINDS, Engine
 from deploy.local.options import DEFAULT_GATEWAY_PORT, ROOT, LocalError, Options
 from deploy.local.program import Program
 from deploy.local.readiness import wait_ready
-from deploy.local.register import register_redis
+from deploy.local.samples import SAMPLES, show
 from deploy.local.state import State
 from deploy.local.supervisor import Event, Supervisor
 from deploy.local.tokens import mint
@@ -74,18 +75,24 @@ class System:
         self.state.lock(str(os.getpid()))
         port = self._gateway_port()
         self._engines()
-        engine_programs = [engine.program() for engine in self.engines.values()]
+        engine_programs = self._engine_programs()
         context = self._context(port)
         # Now, while the ports are free: later they are taken, by these very services.
         self._addresses = services.addresses(self.state)
         own_programs = services.programs(context)
         self._supervisor = Supervisor(self.state, [*engine_programs, *own_programs], self._on_event)
         self._supervisor.open()
-        self._start(engine_programs, stop)
-        self.state.write_engines({name: engine.url for name, engine in self.engines.items()})
+        self._launch(engine_programs)
+        if "postgres" in self.engines:
+            self.wait_ready("postgres", stop)
+        # The migrations need no other engine: those get ready meanwhile.
         self._migrate(services.migrate_environment(context))
+        self._await(engine_programs, stop)
+        self.state.write_engines({name: engine.url for name, engine in self.engines.items()})
         for stage in sorted({program.stage for program in own_programs}):
-            self._start([program for program in own_programs if program.stage == stage], stop)
+            programs = [program for program in own_programs if program.stage == stage]
+            self._launch(programs)
+            self._await(programs, stop)
         self.state.write_services(self._addresses)
         self.url = services.url(self._options.gateway_host, port)
         self._samples()
@@ -136,10 +143,14 @@ class System:
         return port
 
     def _engines(self) -> None:
-        own = {"postgres": self._options.database_url, "redis": self._options.redis_url}
         for name, make in KINDS.items():
-            if own.get(name) is None:
+            if self._options.own_engine(name) is None:
                 self.engines[name] = make(self.state, self._options.durable)
+
+    def _engine_programs(self) -> list[Program]:
+        """Prepares all engines at a time: for the first run, each starts a program that makes its data directory."""
+        with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
+            return list(pool.map(lambda engine: engine.program(), self.engines.values()))
 
     def _context(self, port: int) -> services.Context:
         if self._options.jwt_secret is not None:
@@ -153,11 +164,12 @@ class System:
             environment=self._environment,
         )
 
-    def _start(self, programs: Iterable[Program], stop: threading.Event) -> None:
-        chosen = list(programs)
-        for program in chosen:
+    def _launch(self, programs: Iterable[Program]) -> None:
+        for program in programs:
             self.supervisor.start(program.name)
-        for program in chosen:
+
+    def _await(self, programs: Iterable[Program], stop: threading.Event) -> None:
+        for program in programs:
             self.wait_ready(program.name, stop)
 
     def _migrate(self, environment: Mapping[str, str]) -> None:
@@ -176,16 +188,6 @@ class System:
             raise LocalError(f"the migrations failed:\n{self.state.tail('migrate')}")
 
     def _samples(self) -> None:
-        embedded = self.engines.get("redis")
         token = self.token("owner")
-        if embedded is not None:
-            written = sample_data.write_once(embedded.url, self.state.path / embedded.name)
-            if written:
-                self._say(f"wrote {written} sample keys")
-            register_redis(self.url, token, embedded.url)
-        elif self._options.redis_url is not None:
-            try:
-                register_redis(self.url, token, self._options.redis_url)
-            except LocalError as error:
-                # It is the user's, and may be down today; the rest of the system is of use without it.
-                self._say(f"REDIS_URL: {error}")
+        for sample in SAMPLES:
+            show(sample, self._options, self.engines, gateway_url=self.url, token=token, say=self._say)

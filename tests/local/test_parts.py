@@ -115,8 +115,8 @@ def test_a_host_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["DATABASE_URL", "REDIS_URL", "JWT_SECRET", "MULTI_DB_CRYPTO_KEY", "REDIS_CRYPTO_KEYS_RETIRED", "PGPASSWORD",
-     "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "BUN_API_KEY", "STATE_DIR", "GATEWAY_PORT", "MAKEFLAGS"],
+    ["DATABASE_URL", "REDIS_URL", "MONGODB_URL", "JWT_SECRET", "MULTI_DB_CRYPTO_KEY", "REDIS_CRYPTO_KEYS_RETIRED",
+     "PGPASSWORD", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "BUN_API_KEY", "STATE_DIR", "GATEWAY_PORT", "MAKEFLAGS"],
 )  # fmt: skip
 def test_secrets_and_the_callers_own_variables_are_not_inherited(name: str) -> None:
     assert name not in inherited({name: "value"})

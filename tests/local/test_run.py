@@ -18,7 +18,7 @@ import psutil
 import pytest
 import redis
 
-from deploy.local import leftovers, ports
+from deploy.local import leftovers, ports, sample_documents
 from deploy.local.options import DEFAULT_GATEWAY_PORT, LOOPBACK, ROOT
 from deploy.local.readiness import grpc_serving
 from deploy.local.state import State
@@ -26,6 +26,7 @@ from deploy.local.tokens import mint
 from tests.local.conftest import Launch
 from tests.support.engines import ValkeyFactory
 from tests.support.launcher import Launcher
+from tests.support.mongodb import MongoFactory
 
 # Starts the launcher as make does, and waits for it.
 PARENT = (sys.executable, "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))")
@@ -72,9 +73,9 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     first.ready()
     before = databases(first, state)
     running = first.processes()
-    assert len(running) >= 6
+    assert len(running) >= 8
     addresses = json.loads(state.services_file.read_text())
-    assert addresses.keys() == {"registry", "redis_svc"}
+    assert addresses.keys() == {"registry", "redis_svc", "mongo_svc"}
     for address in addresses.values():
         grpc_serving(address)()
     assert first.stop(signal.SIGINT) == 0
@@ -88,9 +89,10 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     second.ready()
     assert databases(second, state) == before
     assert json.loads(state.services_file.read_text()) == addresses
-    assert [each["name"] for each in before] == ["env-postgres", "sample-redis"]
-    assert "sample keys" in first.output
-    assert "sample keys" not in second.output
+    assert [each["name"] for each in before] == ["env-postgres", "sample-mongodb", "sample-redis"]
+    for things in ("sample keys", "sample documents"):
+        assert things in first.output
+        assert things not in second.output
     assert second.stop(signal.SIGTERM) == 0
 
 
@@ -197,42 +199,51 @@ def test_files_with_secrets_are_private_and_logs_and_command_lines_hold_none(run
 def test_each_process_gets_the_secrets_that_it_needs_and_no_others(running: Launcher) -> None:
     registry = running.process_of("services.registry").environ()
     redis_svc = running.process_of("services.redis_svc").environ()
+    mongo_svc = running.process_of("services.mongo_svc").environ()
     gateway = running.process_of("-m gateway").environ()
     assert {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "MONGODB_CRYPTO_KEY"} <= registry.keys()
     assert {"MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET"} <= redis_svc.keys()
+    assert {"MONGODB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET"} <= mongo_svc.keys()
     assert not {"DATABASE_URL", "MONGODB_CRYPTO_KEY", "REDIS_URL"} & redis_svc.keys()
+    assert not {"DATABASE_URL", "REDIS_URL", "MONGODB_URL"} & mongo_svc.keys()
     assert not {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET", "REDIS_URL"} & gateway.keys()
-    for environment in (registry, redis_svc, gateway):
+    for environment in (registry, redis_svc, mongo_svc, gateway):
         assert "GITHUB_TOKEN" not in environment
         assert environment["LOG_LEVEL"] == "DEBUG"
 
 
 def test_engines_of_the_user_are_used_and_get_no_sample_data(
-    launch: Launch, state: State, database_url: str, valkey_url: str
+    launch: Launch, state: State, database_url: str, valkey_url: str, start_mongodb: MongoFactory
 ) -> None:
+    mongodb = start_mongodb()
     with redis.Redis.from_url(valkey_url) as client:
         client.flushall()
-        launcher = launch(environment={"DATABASE_URL": database_url, "REDIS_URL": valkey_url})
+        launcher = launch(
+            environment={"DATABASE_URL": database_url, "REDIS_URL": valkey_url, "MONGODB_URL": mongodb.url}
+        )
         launcher.ready()
         assert client.dbsize() == 0
+    with mongodb.engine.client() as client_:
+        assert sample_documents.DATABASE not in client_.list_database_names()
     assert json.loads(state.engines_file.read_text()) == {}
-    assert not {"postgres", "redis"} & {path.name for path in state.path.iterdir()}
-    listed = databases(launcher, state)
-    assert [each["port"] for each in listed if each["source"] == "stored"] == [
-        int(valkey_url.rpartition(":")[2])
-    ]
+    assert not {"postgres", "redis", "mongodb"} & {path.name for path in state.path.iterdir()}
+    stored = {each["name"]: each["port"] for each in databases(launcher, state) if each["source"] == "stored"}
+    assert stored == {"sample-redis": int(valkey_url.rpartition(":")[2]), "sample-mongodb": mongodb.port}
 
 
-async def test_a_redis_of_the_user_that_is_down_is_no_obstacle(
-    launch: Launch, start_valkey: ValkeyFactory
+async def test_engines_of_the_user_that_are_down_are_no_obstacle(
+    launch: Launch, start_valkey: ValkeyFactory, start_mongodb: MongoFactory
 ) -> None:
-    server = await start_valkey()
-    url = server.url
-    server.kill()
-    launcher = launch(environment={"REDIS_URL": url})
+    valkey, mongodb = await start_valkey(), start_mongodb()
+    launcher_environment = {"REDIS_URL": valkey.url, "MONGODB_URL": mongodb.url}
+    valkey.kill()
+    mongodb.kill()
+    launcher = launch(environment=launcher_environment)
     launcher.ready()
     assert "REDIS_URL: could not register sample-redis" in launcher.output
-    assert server.password not in launcher.output
+    assert "MONGODB_URL: could not register sample-mongodb" in launcher.output
+    assert valkey.password not in launcher.output
+    assert mongodb.password not in launcher.output
 
 
 def test_a_directory_with_a_long_and_strange_name_will_do(launch: Launch, state: State) -> None:

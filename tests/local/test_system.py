@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import psycopg
 import pytest
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from deploy.local.readiness import grpc_serving, http_ok
@@ -18,14 +21,16 @@ async def test_it_answers_over_http_with_a_token_of_each_role(system: LocalSyste
         async with system.client(role) as client:
             answer = await client.get(DATABASES, params={"projectRef": "default"})
         assert answer.status_code == httpx.codes.OK
-        assert "sample-redis" in [database["name"] for database in answer.json()]
+        assert {"sample-redis", "sample-mongodb"} <= {database["name"] for database in answer.json()}
     assert system.http.get(DATABASES).status_code == httpx.codes.UNAUTHORIZED
 
 
 async def test_its_engines_can_be_reached_directly(system: LocalSystem) -> None:
-    assert system.engines.keys() == {"postgres", "redis"}
+    assert system.engines.keys() == {"postgres", "redis", "mongodb"}
     async with Redis.from_url(system.engines["redis"]) as client:
         assert await client.dbsize() >= 5000
+    async with AsyncMongoClient[dict[str, Any]](system.engines["mongodb"]) as mongodb:
+        assert await mongodb.shop.orders.estimated_document_count() >= 5000
     with psycopg.connect(system.engines["postgres"]) as connection:
         assert connection.execute("SELECT count(*) FROM platform.databases").fetchone() is not None
 
@@ -37,7 +42,7 @@ def test_a_proxy_in_the_environment_does_not_keep_it_from_being_ready(
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    for service in ("registry", "redis_svc"):
+    for service in ("registry", "redis_svc", "mongo_svc"):
         grpc_serving(system.address(service))()
     http_ok(f"{system.url}/healthz")()
 

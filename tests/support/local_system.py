@@ -62,7 +62,7 @@ class LocalSystem:
 
     @property
     def engines(self) -> dict[str, str]:
-        """The URL of each embedded engine: `postgres`, `redis`."""
+        """The URL of each embedded engine: `postgres`, `redis`, `mongodb`."""
         return {name: engine.url for name, engine in self._system.engines.items()}
 
     def token(self, role: str) -> str:
@@ -80,7 +80,7 @@ class LocalSystem:
         )
 
     def address(self, service: str) -> str:
-        """`host:port` where `registry` or `redis_svc` takes gRPC calls."""
+        """`host:port` where `registry`, `redis_svc` or `mongo_svc` takes gRPC calls."""
         return self._system.address(service)
 
     def metrics(self, service: str) -> dict[str, float]:
@@ -101,7 +101,7 @@ class LocalSystem:
         return value
 
     def pid(self, name: str) -> int:
-        """The process id of `registry`, `redis_svc`, `gateway`, `postgres` or `redis`; 0 when it is down."""
+        """The process id of a service, the `gateway` or an engine; 0 when it is down."""
         return self._system.supervisor.pid(name)
 
     def stop(self, name: str) -> None:

@@ -1,14 +1,17 @@
-"""Fixtures of the tests that go through the gateway: the sample Redis over REST, and beside it a client of its own."""
+"""Fixtures of the tests that go through the gateway: the sample engines over REST, and clients of their own."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from tests.support.local_system import LocalSystem
+from tests.support.mongo_api import MongoApi
 from tests.support.redis_api import RedisApi
 
 OpenRedisApi = Callable[..., Awaitable[RedisApi]]
@@ -33,6 +36,43 @@ async def redis_reader(system: LocalSystem) -> AsyncIterator[RedisApi]:
     """The same for someone who may only read."""
     async with system.client("read_only") as client:
         yield RedisApi(client, await RedisApi.sample_id(client))
+
+
+@pytest.fixture
+async def mongo_engine(system: LocalSystem) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
+    """A client of the sample MongoDB itself, to see what a call has done. All tests share that MongoDB."""
+    url = system.engines["mongodb"]
+    async with AsyncMongoClient[dict[str, Any]](url, uuidRepresentation="standard") as client:
+        yield client
+
+
+@pytest.fixture
+async def mongo_api(system: LocalSystem) -> AsyncIterator[MongoApi]:
+    """The sample MongoDB over REST, as a developer."""
+    async with system.client("developer") as client:
+        yield MongoApi(client, await MongoApi.sample_id(client))
+
+
+@pytest.fixture
+async def mongo_reader(system: LocalSystem) -> AsyncIterator[MongoApi]:
+    """The same for someone who may only read."""
+    async with system.client("read_only") as client:
+        yield MongoApi(client, await MongoApi.sample_id(client))
+
+
+@pytest.fixture
+async def mongo_admin(system: LocalSystem) -> AsyncIterator[MongoApi]:
+    """The same for an administrator."""
+    async with system.client("administrator") as client:
+        yield MongoApi(client, await MongoApi.sample_id(client))
+
+
+@pytest.fixture
+async def mongo_database(mongo_engine: AsyncMongoClient[dict[str, Any]]) -> AsyncIterator[str]:
+    """The name of a database of the test's own on the sample MongoDB; it is dropped afterwards."""
+    name = f"test_{secrets.token_hex(8)}"
+    yield name
+    await mongo_engine.drop_database(name)
 
 
 @pytest.fixture

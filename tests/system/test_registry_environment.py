@@ -27,7 +27,7 @@ def own_system(valkey_url: str) -> Iterator[LocalSystem]:
     """A system whose engines keep what they acknowledged, with connections in its environment."""
     variables = {
         "REDIS_PUBLIC_URL": valkey_url,
-        "MONGODB_URL": "not a URL",
+        "MONGODB_PUBLIC_URL": "not a URL",
         "BUN_API_URL": "https://bun.example.net",
         "BUN_API_KEY": "c4n4ry-S3cr3t",
         "ENABLE_BUN_API_MANAGEMENT": "false",
@@ -80,7 +80,7 @@ async def test_they_are_listed_tested_used_and_cannot_be_changed(owner: httpx.As
         assert (answer.status_code, answer.json()["error_code"]) == (400, "REGISTRY_READ_ONLY")
         assert "REDIS_PUBLIC_URL" in answer.json()["message"]
     wrong = listed["env-mongodb"]
-    assert (wrong["status"], wrong["hint"].split()[0]) == ("error", "MONGODB_URL")
+    assert (wrong["status"], wrong["hint"].split()[0]) == ("error", "MONGODB_PUBLIC_URL")
 
 
 async def test_an_engine_that_is_off_says_so_here_and_at_the_gateway(owner: httpx.AsyncClient) -> None:

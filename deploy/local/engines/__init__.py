@@ -35,4 +35,5 @@ KINDS: Mapping[str, Callable[[State, bool], Engine]] = {
     "postgres": lambda state, durable: Postgres(state, durable=durable),
     # It is durable in tests as well: without its file it would come back empty from a crash, and the file is cheap.
     "redis": lambda state, _: Valkey(state),
+    "mongodb": lambda state, durable: Secantus(state, durable=durable),
 }
