@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Sequence
 
 from services.redis_svc.client import RedisClient
+from services.redis_svc.diagnose import diagnose
 from services.redis_svc.handlers.databases import Databases
-from services.redis_svc.handlers.engine import EngineHandler
 from services.redis_svc.handlers.operations import operations
 from services.redis_svc.handlers.servicers import servicers
 from services.redis_svc.settings import TYPE, Settings
 from services.redis_svc.url import parse
+from services.runtime.diagnosis import engine_service
 from services.runtime.pool import ClientPool
 from services.runtime.resolver import Connection, Resolver
 from services.runtime.server import Runtime, Servicer
-from studio.registry.v1.engine_service_pb2_grpc import add_EngineServiceServicer_to_server
 
 
 @contextlib.asynccontextmanager
@@ -27,6 +28,9 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         options = parse(connection.connection_string.get_secret_value(), connection.config)
         return RedisClient(options, policy, limits, allow_unix=settings.redis_allow_unix_sockets)
 
+    test = functools.partial(
+        diagnose, policy=policy, limits=limits, allow_unix=settings.redis_allow_unix_sockets
+    )
     pool = ClientPool[Connection, RedisClient](
         name=TYPE,
         create=create,
@@ -48,11 +52,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         yield (
             *servicers(databases),
             *operations(databases, settings),
-            Servicer(
-                "studio.registry.v1.EngineService",
-                add_EngineServiceServicer_to_server,
-                EngineHandler(keys, policy, limits, allow_unix=settings.redis_allow_unix_sockets),
-            ),
+            engine_service(keys, TYPE, test),
         )
     finally:
         await pool.aclose()

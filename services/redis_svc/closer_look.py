@@ -10,8 +10,9 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 
-from services.redis_svc.dialer import Dialer, Stage, connect_socket
+from services.redis_svc.dialer import Dialer, Stage
 from services.runtime.addresses import Address
+from services.runtime.dialing import connect_socket
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 

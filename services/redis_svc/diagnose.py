@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from services.redis_svc import info
 from services.redis_svc.closer_look import PROBE_S, closer_look
@@ -24,34 +23,12 @@ from services.redis_svc.sentinel import Sentinels
 from services.redis_svc.topology import Topology
 from services.redis_svc.url import RedisOptions, parse
 from services.runtime.addresses import AddressPolicy
+from services.runtime.diagnosis import Diagnosis
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
 MAX_NODES = 32
 """Masters of a Cluster that a test connects to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What a test found."""
-
-    stage: Stage
-    """The stage that failed; DONE when none did."""
-    latency_ms: float
-    """Time of the whole test."""
-    message: str
-    """One sentence, without secrets."""
-    hint: str = ""
-    """What to try next."""
-    error_code: str = ""
-    """The reason's name; empty on success."""
-    server_version: str = ""
-    """What the server says of itself."""
-
-    @property
-    def success(self) -> bool:
-        """Whether the server answered and accepted the login."""
-        return self.stage is Stage.DONE
 
 
 async def diagnose(

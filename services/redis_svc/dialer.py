@@ -1,16 +1,13 @@
 """From options to a connection that is logged in: address, TCP or Unix socket, TLS, login, each a named stage.
 
 The name is resolved once, each address checked by the policy, and that address dialled; the name is still what TLS
-checks. Several addresses are raced as RFC 8305 ("Happy Eyeballs") describes.
+checks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from collections import deque
-from collections.abc import Sequence
 from enum import StrEnum
 
 from services.redis_svc import login, tls
@@ -18,13 +15,9 @@ from services.redis_svc.connection import Connection, ConnectionLostError
 from services.redis_svc.limits import Limits
 from services.redis_svc.url import RedisOptions
 from services.runtime.addresses import Address, AddressPolicy
+from services.runtime.dialing import UnreachableError, connect_first
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
-
-STAGGER_S = 0.25
-"""Head start of each address before the next is tried: RFC 8305, section 8."""
-_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 20_000))
-"""Finds a peer that went away without a word: in seconds, but the last in milliseconds."""
 
 
 class Stage(StrEnum):
@@ -109,7 +102,10 @@ class Dialer:
         self.stage = Stage.DNS
         addresses = await self._policy.resolve(options.host, options.port)
         self.stage = Stage.TCP
-        sock, self.peer = await self._race(addresses)
+        try:
+            sock, self.peer = await connect_first(addresses)
+        except UnreachableError as error:
+            raise self._unreachable(error) from None
         name = (options.tls.server_name or options.host) if options.tls is not None else None
         if options.tls is not None:
             self.stage = Stage.TLS
@@ -157,57 +153,20 @@ class Dialer:
         self.connection = Connection(self._limits)
         return self.connection
 
-    async def _race(self, addresses: Sequence[Address]) -> tuple[socket.socket, Address]:
-        """The first of the addresses that takes a connection."""
-        waiting = deque(addresses)
-        running: set[asyncio.Task[socket.socket]] = set()
-        failures: list[OSError] = []
-        winner: asyncio.Task[socket.socket] | None = None
-        started: dict[asyncio.Task[socket.socket], Address] = {}
-        try:
-            while winner is None:
-                if waiting:
-                    address = waiting.popleft()
-                    task = asyncio.create_task(connect_socket(address))
-                    running.add(task)
-                    started[task] = address
-                if not running:
-                    raise self._unreachable(failures)
-                done, running = await asyncio.wait(
-                    running, timeout=STAGGER_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
-                )
-                for task in done:
-                    failure = task.exception()
-                    if failure is None:
-                        winner = winner or task
-                    elif isinstance(failure, OSError):
-                        failures.append(failure)
-                    else:
-                        raise failure
-            return winner.result(), started[winner]
-        finally:
-            for task in started:
-                if task.done() and not task.cancelled() and task.exception() is None:
-                    if task is not winner:
-                        task.result().close()
-                else:
-                    task.cancel()
-
-    def _unreachable(self, failures: Sequence[OSError]) -> StudioError:
+    def _unreachable(self, error: UnreachableError) -> StudioError:
         where, port = self.options.where, self.options.port
         metadata = {"stage": "tcp"}
         reason = e.ERROR_REASON_DB_CONNECTION_FAILED
-        if any(isinstance(failure, ConnectionRefusedError) for failure in failures):
+        if error.is_refused:
             return StudioError(
                 reason,
                 f"{where} refuses connections.",
                 hint=f"Port {port} refuses connections: is Redis running, and bound to this address?",
                 metadata=metadata,
             )
-        why = next((failure.strerror for failure in failures if failure.strerror), "no address answers")
         return StudioError(
             reason,
-            f"{where} can't be reached: {why[0].lower()}{why[1:]}.",
+            f"{where} can't be reached: {error.why}.",
             hint="Check the host and that its network can be reached from where the services run.",
             metadata=metadata,
         )
@@ -239,20 +198,3 @@ class Dialer:
     def _drop(self) -> None:
         if self.connection is not None:
             self.connection.close()
-
-
-async def connect_socket(address: Address) -> socket.socket:
-    """A TCP connection to one address."""
-    sock = socket.socket(address.family, socket.SOCK_STREAM)
-    try:
-        sock.settimeout(0)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEPALIVE:
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        await asyncio.get_running_loop().sock_connect(sock, (address.ip, address.port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock

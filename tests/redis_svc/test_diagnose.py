@@ -12,10 +12,11 @@ from urllib.parse import quote
 import pytest
 from redis.asyncio import Redis
 
-from services.redis_svc.diagnose import Diagnosis, diagnose
+from services.redis_svc.diagnose import diagnose
 from services.redis_svc.dialer import Stage
 from services.redis_svc.limits import DEFAULTS
 from services.runtime.addresses import Address, AddressPolicy
+from services.runtime.diagnosis import Diagnosis
 from tests.redis_svc.conftest import StartServer, until
 from tests.support.engines import ValkeyServer
 

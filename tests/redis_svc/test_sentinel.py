@@ -12,11 +12,12 @@ import pytest
 
 from services.redis_svc import values
 from services.redis_svc.client import RedisClient
-from services.redis_svc.diagnose import Diagnosis, diagnose
+from services.redis_svc.diagnose import diagnose
 from services.redis_svc.limits import DEFAULTS
 from services.redis_svc.replies import Reply
 from services.redis_svc.values import Setting
 from services.runtime.addresses import AddressPolicy
+from services.runtime.diagnosis import Diagnosis
 from tests.redis_svc.conftest import OpenClient, StartServer
 from tests.redis_svc.load import Load, eventually
 from tests.support.redis_sentinel import NAME, SentinelSet, redis_sentinel
