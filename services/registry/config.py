@@ -41,6 +41,8 @@ _SECRET_NAMES = frozenset(
         "secretkey",
         "sentinelpassword",
         "sslkeydata",
+        "tlscertificatekeydata",
+        "tlscertificatekeyfilepassword",
         "tlskeypem",
         "token",
         "xapikey",

@@ -36,13 +36,16 @@ _WORD = re.compile(r"\S+")
 _TOKEN_RUN = re.compile(r"[A-Za-z0-9_.-]+")
 _JWT_START, _JWT_HEADER = "eyJ", 8  # base64 of `{"`, and the shortest header
 _PEM = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+    # Spaces are percent-encoded where it is an option of a connection string.
+    r"-----BEGIN(?: |%20)(?:[A-Z ]|%20){0,40}PRIVATE(?: |%20)KEY-----.*?"
+    r"(?:-----END(?: |%20)(?:[A-Z ]|%20){0,40}PRIVATE(?: |%20)KEY-----|\Z)",
+    re.DOTALL,
 )
 _BEARER = re.compile(r"\b(?P<scheme>Bearer|Basic)\s{1,8}[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}|U2FsdGVkX1[A-Za-z0-9+/=]+")
 _NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization|credential|crypto[_-]?key|"
-    r"connection[_-]?string|private[_-]?key|requirepass|masterauth"
+    r"connection[_-]?string|private[_-]?key|key[_-]?data|requirepass|masterauth"
 )
 # What follows a secret's name: quoted, quoted inside JSON that is itself quoted, a header's value, or a word.
 _VALUE = (

@@ -43,6 +43,7 @@ def test_settings_are_kept_as_they_are(config: dict[str, Any]) -> None:
         ({"apiKey": "x"}, "config.apiKey", "belongs in the connection string"),
         ({"API_KEY": "x"}, "config.API_KEY", "belongs in the connection string"),
         ({"a": [{"client-secret": "x"}]}, "config.a[0].client-secret", "belongs in the connection string"),
+        ({"tlsCertificateKeyData": "x"}, "config.tlsCertificateKeyData", "belongs in the connection string"),
         ({"tls_key_pem": "x"}, "config.tls_key_pem", "belongs in the connection string"),
         ({"a": "-----BEGIN RSA PRIVATE KEY-----"}, "config.a", "belongs in the connection string"),
         ({"a": ["redis://:pw@host"]}, "config.a[0]", "belongs in the connection string"),

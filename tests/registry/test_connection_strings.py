@@ -79,6 +79,11 @@ SHOWN = [
     ("redis", "redis://:p%40ss%2F%3A%23%25%3F@host", Parts("host", 6379, "", "p@ss/:#%?")),
     ("redis", "redis://:a+b@host", Parts("host", 6379, "", "a+b")),
     ("redis", "redis://[::1]:7000", Parts("::1", 7000)),
+    (
+        "redis",
+        "rediss://host?ssl_ca_data=-----BEGIN%20CERTIFICATE-----%0AMII%0A",
+        Parts("host", 6379, tls=True),
+    ),
     ("redis", "redis://host?db=4", Parts("host", 6379, "", "", "4")),
     ("redis", "unix:///run/redis.sock?db=2", Parts("/run/redis.sock", 0, "", "", "2")),
     ("redis", "unix://user:pw@/run/redis.sock", Parts("/run/redis.sock", 0, "user", "pw")),

@@ -61,6 +61,11 @@ VALID = [
     ("mongodb://h/?compressors=zlib&zlibCompressionLevel=9", Parts("h", 27017)),
     ("mongodb://h/?loadBalanced=true", Parts("h", 27017)),
     ("mongodb://h/?tls=true&ssl=true", Parts("h", 27017, tls=True)),
+    # Certificates mean TLS, and as text they have lines.
+    ("mongodb://h/?tlsCAData=-----BEGIN%20CERTIFICATE-----%0AMII%0D%0A", Parts("h", 27017, tls=True)),
+    ("mongodb://h/?tlsCertificateKeyData=-----BEGIN%20PRIVATE%20KEY-----%0A", Parts("h", 27017, tls=True)),
+    ("mongodb://h/?tlsCAFile=/certificates/ca.pem", Parts("h", 27017, tls=True)),
+    ("mongodb://h/?tls=false&tlsCAFile=/certificates/ca.pem", Parts("h", 27017)),
     (
         "mongodb+srv://u:p@cluster0.example.net/db?retryWrites=true&w=majority",
         Parts("cluster0.example.net", 0, "u", "p", "db", tls=True),
@@ -127,6 +132,8 @@ INVALID = [
     "mongodb://h/?tls=perhaps",
     "mongodb://a,b/?directConnection=true",
     "mongodb://h/?readPreference=nearby",
+    "mongodb://h/?appName=a%0Ab",
+    "mongodb://h/?tlsCAData=a%00b",
     "mongodb+srv://h.example.net:27017",
     "mongodb+srv://a.example.net,b.example.net",
     "mongodb+srv:///db",
@@ -144,6 +151,13 @@ def test_repeated_tags_keep_their_order() -> None:
     url = "mongodb://h/?readPreference=nearest&readPreferenceTags=dc:b&readPreferenceTags=dc:a&readPreferenceTags="
     assert parse("mongodb", url).url == url
     assert amend("mongodb", url, Changes(host="g", port=1)).url == url.replace("//h/", "//g:1/")
+
+
+def test_tls_can_be_switched_off_and_on_beside_certificates() -> None:
+    url = "mongodb://h/?tlsCAData=-----BEGIN%20CERTIFICATE-----%0A"
+    off = amend("mongodb", url, Changes(tls=False))
+    assert not off.parts.tls
+    assert amend("mongodb", off.url, Changes(tls=True)).url == url
 
 
 @pytest.mark.parametrize(

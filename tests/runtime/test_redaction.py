@@ -134,6 +134,12 @@ def test_a_private_key() -> None:
     assert "9Qx7w" not in redact(f"key {pem[:45]}")
 
 
+def test_a_private_key_in_a_connection_string() -> None:
+    pem = "-----BEGIN%20RSA%20PRIVATE%20KEY-----%0AMIIE9Qx7w%0A-----END%20RSA%20PRIVATE%20KEY-----"
+    assert redact(f"ca={pem}&w=1") == "ca=***&w=1"
+    assert "9Qx7w" not in redact("mongodb://h/?tlsCertificateKeyData=MIIE9Qx7w")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -176,7 +182,8 @@ def test_a_long_text_is_cut_and_keeps_its_end() -> None:
 
 ADVERSARIAL = [
     "a", "pass", "token-", "-eyJ", "eyJaaaaaa.", "Bearer ", "a://", "a://@", "@:", 'password="', "password=\\", "-",
-    "v1.aaaaa-", "U2FsdGVkX1", "connection_string", "-----BEGIN PRIVATE KEY-----", "pwd" + " " * 50, "'\"",
+    "v1.aaaaa-", "U2FsdGVkX1", "connection_string", "-----BEGIN PRIVATE KEY-----", "-----BEGIN%20",
+    "pwd" + " " * 50, "'\"",
 ]  # fmt: skip
 
 

@@ -41,6 +41,11 @@ SCHEMES = {
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LINES = re.compile(r"[\t\r\n]")
+_PEM_OPTIONS = frozenset(
+    {"ssl_ca_data", "ssl_cert_data", "ssl_key_data", "tlscadata", "tlscertificatekeydata"}
+)
+"""Options that hold text of several lines, by name in lower case."""
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 # What `quote` leaves alone in a path or query that is kept as written: all of ASCII, so only other characters change.
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
@@ -193,15 +198,20 @@ def split(text: str, type_: str) -> Url:
     )
 
 
-def decode(text: str) -> str:
-    """Undoes percent-encoding once; `+` stays a plus."""
+def decode(text: str, *, lines: bool = False) -> str:
+    """Undoes percent-encoding once; `+` stays a plus.
+
+    Args:
+        text: what is encoded.
+        lines: whether it may have several lines.
+    """
     if _BAD_PERCENT.search(text):
         raise invalid('A "%" that does not begin an encoded character must be written as %25.')
     try:
         decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise invalid("A percent-encoded character is not UTF-8.") from None
-    if _CONTROL.search(decoded):
+    if _CONTROL.search(_LINES.sub("", decoded) if lines else decoded):
         raise invalid("The connection string has an encoded control character.")
     return decoded
 
@@ -256,5 +266,5 @@ def _options(query: str) -> list[tuple[str, str]]:
         key, equals, value = item.partition("=")
         if not equals or not _OPTION.fullmatch(key):
             raise invalid('What follows the "?" must be options, key=value, joined by "&".')
-        pairs.append((key, decode(value)))
+        pairs.append((key, decode(value, lines=key.lower() in _PEM_OPTIONS)))
     return pairs

@@ -2,7 +2,8 @@
 
 `mongodb://[user:password@]host[:port][,host[:port]…][/[database][?option=value&…]]`, `mongodb+srv://[…@]host[/…]`
 (https://github.com/mongodb/specifications/blob/master/source/connection-string/connection-string-spec.md). PyMongo
-checks the options' values. Its `parse_uri` is not used: it resolves SRV records.
+checks the options' values. Its `parse_uri` is not used: it resolves SRV records. Certificates may be given as text:
+`tlsCAData` and `tlsCertificateKeyData`, options of ours that never reach a driver.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ _FORBIDDEN_IN_DATABASE = frozenset('/\\. "$')
 # Logins that need no password in the URL.
 _WITHOUT_PASSWORD = frozenset({"GSSAPI", "MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC"})
 # PyMongo would look for these files here; only the service that connects knows whether they exist.
+_TLS_IMPLIED = frozenset(
+    {"tlscafile", "tlscrlfile", "tlscertificatekeyfile", "tlscadata", "tlscertificatekeydata"}
+)
+"""Options that mean TLS, unless it is switched off."""
 _FILES = frozenset({"tlscafile", "tlscrlfile", "tlscertificatekeyfile", "ssl_ca_certs"})
 
 
@@ -51,7 +56,7 @@ def parse(text: str) -> Connection:
     if len(hosts) > 1 and options.get("directconnection") == "true":
         raise invalid("directConnection=true needs a single host.")
     host, port = hosts[0]
-    tls = options.get("tls", options.get("ssl", "true" if url.scheme == "mongodb+srv" else "false"))
+    tls = options.get("tls", options.get("ssl", str(_tls_by_default(url)).lower()))
     parts = Parts(
         host=host,
         port=port,
@@ -77,11 +82,15 @@ def amend(url: Url, changes: Changes) -> Url:
     if changes.database_name is not None:
         url = dataclasses.replace(url, path=f"/{encode(changes.database_name)}")
     if changes.tls is not None:
-        is_srv = url.scheme == "mongodb+srv"
         url = url.without_options("tls", "ssl")
-        # With SRV it is the default, elsewhere not.
-        url = url.with_options({} if changes.tls == is_srv else {"tls": str(changes.tls).lower()})
+        is_default = changes.tls == _tls_by_default(url)
+        url = url.with_options({} if is_default else {"tls": str(changes.tls).lower()})
     return url
+
+
+def _tls_by_default(url: Url) -> bool:
+    """Whether it is meant without being said: with SRV, and where certificates are given."""
+    return url.scheme == "mongodb+srv" or any(name.lower() in _TLS_IMPLIED for name, _ in url.options())
 
 
 def assemble(parts: Parts) -> str:
