@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -19,28 +17,14 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.limits import DEFAULTS
 from services.redis_svc.url import parse
 from services.runtime.addresses import AddressPolicy
+from tests.support.odd_servers import StartServer, odd_servers, unused_port
 from tests.support.redis_cluster import RedisCluster, redis_cluster
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class OpenClient(Protocol):
     """Makes a client of ours; limits by name."""
 
     def __call__(self, url: str, **limits: float) -> RedisClient: ...
-
-
-class StartServer(Protocol):
-    """Starts a TCP server that does what the function says with each connection; returns its port."""
-
-    async def __call__(self, serve: Serve) -> int: ...
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another task is about to bring about."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  what is waited for has no event of its own
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -67,41 +51,14 @@ async def client(valkey: Redis, valkey_url: str, open_client: OpenClient) -> Red
 
 @pytest.fixture
 async def start_server() -> AsyncIterator[StartServer]:
-    servers: list[asyncio.Server] = []
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def start(serve: Serve) -> int:
-        async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
-            try:
-                with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                    await serve(reader, writer)
-            finally:
-                tasks.discard(task)
-                writer.close()
-
-        server = await asyncio.start_server(guarded, "127.0.0.1", 0)
-        servers.append(server)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
-
-    yield start
-    for server in servers:
-        server.close()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with odd_servers() as start:
+        yield start
 
 
 @pytest.fixture
 def closed_port() -> int:
     """A loopback port where nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    return unused_port()
 
 
 @pytest.fixture(scope="module")

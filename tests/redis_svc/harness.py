@@ -2,111 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
-import uuid
 from collections.abc import AsyncIterator
-from typing import Any
 
 import grpc
-import jwt
-from google.protobuf import json_format, struct_pb2
-from google.rpc import error_details_pb2, status_pb2
-from pydantic import SecretStr
 
 from services.redis_svc.app import open_app
 from services.redis_svc.settings import Settings
-from services.runtime.auth.service_tokens import ServiceTokens
-from services.runtime.crypto import KeyRing
-from services.runtime.server import serve
 from studio.redis.v1.redis_service_pb2_grpc import RedisServiceStub
-from studio.registry.v1 import resolver_service_pb2 as resolver
 from studio.registry.v1.engine_service_pb2_grpc import EngineServiceStub
-from studio.registry.v1.resolver_service_pb2_grpc import (
-    ResolverServiceServicer,
-    add_ResolverServiceServicer_to_server,
-)
+from tests.support.engine_service import Registry, as_service, as_user, running_engine
 
-JWT_SECRET = "user-tokens-of-the-tests-0123456789"
-SERVICE_SECRET = "service-tokens-of-the-tests-0123456789"
-CRYPTO_KEY = "redis-key-of-the-tests-0123456789"
-KEYS = KeyRing.from_secrets(CRYPTO_KEY)
-
-Event = resolver.WatchConnectionsResponse
-Metadata = tuple[tuple[str, str], ...]
-
-
-class Registry(ResolverServiceServicer):
-    """Hands out sealed connections and tells watchers what changes."""
-
-    def __init__(self) -> None:
-        self.connections: dict[str, tuple[str, str]] = {}
-        """URL and revision by id."""
-        self.configs: dict[str, dict[str, object]] = {}
-        """Settings that are not secret, by id; none where there are none."""
-        self.resolved = 0
-        """Times it was asked."""
-        self._watchers: set[asyncio.Queue[Event]] = set()
-
-    def register(self, url: str, database_id: str = "", config: dict[str, object] | None = None) -> str:
-        """Registers a URL, or changes one; returns its id."""
-        known = database_id in self.connections
-        database_id = database_id or str(uuid.uuid4())
-        self.configs[database_id] = config or {}
-        self.connections[database_id] = (url, str(uuid.uuid4()))
-        if known:
-            self._tell(Event(kind=Event.KIND_CHANGED, id=database_id))
-        return database_id
-
-    def remove(self, database_id: str) -> None:
-        """Deletes a connection."""
-        del self.connections[database_id]
-        self._tell(Event(kind=Event.KIND_DELETED, id=database_id))
-
-    @property
-    def watchers(self) -> int:
-        """Streams that are open."""
-        return len(self._watchers)
-
-    def _tell(self, event: Event) -> None:
-        for watcher in self._watchers:
-            watcher.put_nowait(event)
-
-    async def ResolveConnection(  # noqa: N802  the rpc
-        self, request: resolver.ResolveConnectionRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> resolver.ResolveConnectionResponse:
-        self.resolved += 1
-        if request.id not in self.connections:
-            status = status_pb2.Status(code=grpc.StatusCode.NOT_FOUND.value[0], message="no such database")
-            status.details.add().Pack(
-                error_details_pb2.ErrorInfo(reason="DB_NOT_FOUND", domain="studio-databases")
-            )
-            context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-            await context.abort(grpc.StatusCode.NOT_FOUND, "no such database")
-        url, revision = self.connections[request.id]
-        return resolver.ResolveConnectionResponse(
-            id=request.id,
-            type="redis",
-            ciphertext=KEYS.seal(url, row_id=request.id, type_="redis"),
-            revision=revision,
-            name="cache",
-            project_ref="default",
-            config=json_format.ParseDict(self.configs[request.id], struct_pb2.Struct()),
-        )
-
-    async def WatchConnections(  # noqa: N802  the rpc
-        self, request: resolver.WatchConnectionsRequest, context: grpc.aio.ServicerContext[Any, Any]
-    ) -> AsyncIterator[Event]:
-        del request, context
-        events: asyncio.Queue[Event] = asyncio.Queue()
-        self._watchers.add(events)
-        try:
-            yield Event(kind=Event.KIND_SYNCED)
-            while True:
-                yield await events.get()
-        finally:
-            self._watchers.discard(events)
+__all__ = ["Service", "as_service", "as_user", "running_service"]
 
 
 class Service:
@@ -119,43 +26,10 @@ class Service:
         self.engine = EngineServiceStub(self.channel)
 
 
-def as_user(role: str = "owner") -> Metadata:
-    """The metadata of a user's call."""
-    claims = {"sub": f"{role}@test", "role": role, "iat": int(time.time()), "exp": int(time.time()) + 600}
-    return (("authorization", f"Bearer {jwt.encode(claims, JWT_SECRET, algorithm='HS256')}"),)
-
-
-def as_service() -> Metadata:
-    """The metadata of another service's call."""
-    return (("authorization", f"Bearer {ServiceTokens('registry', SecretStr(SERVICE_SECRET)).current()}"),)
-
-
 @contextlib.asynccontextmanager
 async def running_service(**settings: object) -> AsyncIterator[Service]:
     """Runs a registry and the service; stops both at the end."""
-    registry = Registry()
-    server = grpc.aio.server()
-    add_ResolverServiceServicer_to_server(registry, server)
-    values: dict[str, Any] = {
-        "grpc_address": "127.0.0.1:0",
-        "http_address": "127.0.0.1:0",
-        "registry_address": f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}",
-        "jwt_secret": JWT_SECRET,
-        "service_token_secret": SERVICE_SECRET,
-        "redis_crypto_key": CRYPTO_KEY,
-        "shutdown_grace_s": 1,
-        **settings,
-    }
-    await server.start()
-    stop = asyncio.Event()
-    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve("redis_svc", Settings(**values), open_app, stop=stop, started=started))
-    try:
-        async with asyncio.timeout(20):
-            service = Service(await started, registry)
+    async with running_engine("redis_svc", "redis", Settings, open_app, **settings) as (port, registry):
+        service = Service(port, registry)
         yield service
         await service.channel.close()
-    finally:
-        stop.set()
-        await task
-        await server.stop(None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import hiredis
 
-from tests.redis_svc.conftest import Serve
+from tests.support.odd_servers import Serve
 
 Refuse = Callable[[list[bytes]], bytes | None]
 """From the words of a command to the error that is answered instead, or None."""

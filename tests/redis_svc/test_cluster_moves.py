@@ -10,7 +10,8 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.replies import ServerError, pack
 from services.redis_svc.slots import key_slot
 from services.redis_svc.values import Setting
-from tests.redis_svc.conftest import OpenClient, StartServer, until
+from tests.redis_svc.conftest import OpenClient
+from tests.support.odd_servers import StartServer, until
 from tests.support.redis_cluster import RedisCluster
 
 

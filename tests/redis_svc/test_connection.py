@@ -17,9 +17,9 @@ from services.redis_svc.replies import Reply, ServerError, pack
 from services.redis_svc.url import parse
 from services.runtime.addresses import AddressPolicy
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import StartServer
 from tests.support.engines import ValkeyServer
 from tests.support.fault_proxy import FaultProxy
+from tests.support.odd_servers import StartServer
 
 Dial = Callable[..., Awaitable[Connection]]
 

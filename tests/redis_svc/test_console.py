@@ -19,8 +19,9 @@ from services.redis_svc.console.run import Console, Request
 from services.redis_svc.console.wire import Answer
 from services.runtime.errors import StudioError
 from studio.options.v1.access_pb2 import ROLE_ADMINISTRATOR, ROLE_DEVELOPER, ROLE_READ_ONLY, Role
-from tests.redis_svc.conftest import OpenClient, until
+from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyFactory
+from tests.support.odd_servers import until
 
 SECRET = "secret-of-the-tests"
 DATABASE = "00000000-0000-0000-0000-000000000001"

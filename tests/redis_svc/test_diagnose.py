@@ -17,8 +17,8 @@ from services.redis_svc.dialer import Stage
 from services.redis_svc.limits import DEFAULTS
 from services.runtime.addresses import Address, AddressPolicy
 from services.runtime.diagnosis import Diagnosis
-from tests.redis_svc.conftest import StartServer, until
 from tests.support.engines import ValkeyServer
+from tests.support.odd_servers import StartServer, until
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 

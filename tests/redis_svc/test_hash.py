@@ -14,10 +14,11 @@ from services.redis_svc.types import hash as hashes
 from services.redis_svc.types.hash import NewField
 from services.redis_svc.types.hash_page import Field, Page, Query, list_fields
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.old_server import serve_older, without
 from tests.support.engines import ValkeyServer
 from tests.support.failures import failure_of
+from tests.support.odd_servers import StartServer
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]

@@ -16,9 +16,10 @@ from services.redis_svc.replies import Reply
 from services.redis_svc.types import json_documents
 from services.redis_svc.types.json_documents import Selection
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
 from tests.support.failures import failure_of
+from tests.support.odd_servers import StartServer
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]

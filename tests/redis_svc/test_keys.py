@@ -12,10 +12,11 @@ from redis.asyncio import Redis
 from services.redis_svc import keys
 from services.redis_svc.client import RedisClient
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.old_server import serve_older, without
 from tests.support.engines import ValkeyServer
 from tests.support.failures import failure_of
+from tests.support.odd_servers import StartServer
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]

@@ -14,9 +14,10 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.key_details import Keys, Wanted
 from services.redis_svc.keyspace import Page, Query, list_keys
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
 from tests.support.fault_proxy import FaultProxy
+from tests.support.odd_servers import StartServer
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]

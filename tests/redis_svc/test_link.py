@@ -11,10 +11,11 @@ from redis.asyncio import Redis
 from services.redis_svc.client import RedisClient
 from services.redis_svc.replies import pack
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer, until
+from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
 from tests.support.failures import failure_of
 from tests.support.fault_proxy import FaultProxy
+from tests.support.odd_servers import StartServer, until
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 

@@ -12,11 +12,12 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.types import list as lists
 from services.redis_svc.types.list_page import Item, list_items
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.old_server import Refuse, serve_older, without
 from tests.support.engines import ValkeyServer
 from tests.support.failures import failure_of
 from tests.support.fault_proxy import FaultProxy
+from tests.support.odd_servers import StartServer
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]

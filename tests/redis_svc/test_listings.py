@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from services.redis_svc.client import RedisClient
-from services.runtime.gate import Gate
 from services.redis_svc.keyspace import Query, list_keys
 from services.runtime.errors import StudioError
+from services.runtime.gate import Gate
 from tests.redis_svc.conftest import OpenClient
 
 

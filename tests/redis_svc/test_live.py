@@ -20,15 +20,16 @@ from services.redis_svc.live.feed import listening
 from services.redis_svc.live.mailbox import Mailbox
 from services.redis_svc.live.messages import Message, keyspace_subscriptions, messages, subscriptions
 from services.redis_svc.live.monitor import Seen, monitor, parse
-from services.runtime.places import Places
 from services.runtime.errors import StudioError
+from services.runtime.places import Places
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import live_service_pb2 as pb
 from studio.redis.v1.common_pb2 import Blob
 from studio.redis.v1.live_service_pb2_grpc import LiveServiceStub
-from tests.redis_svc.conftest import OpenClient, until
+from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.harness import Service, as_user, running_service
 from tests.support.engines import ValkeyFactory
+from tests.support.odd_servers import until
 from tests.support.redis_cluster import RedisCluster
 
 EVERY_BYTE = bytes(range(256))

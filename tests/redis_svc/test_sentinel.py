@@ -18,8 +18,9 @@ from services.redis_svc.replies import Reply
 from services.redis_svc.values import Setting
 from services.runtime.addresses import AddressPolicy
 from services.runtime.diagnosis import Diagnosis
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.load import Load, eventually
+from tests.support.odd_servers import StartServer
 from tests.support.redis_sentinel import NAME, SentinelSet, redis_sentinel
 
 

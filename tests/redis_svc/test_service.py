@@ -18,11 +18,11 @@ from services import VERSION
 from services.redis_svc.settings import Settings
 from studio.redis.v1 import redis_service_pb2 as pb
 from studio.registry.v1.engine_service_pb2 import DiagnoseConnectionRequest
-from tests.redis_svc import harness
-from tests.redis_svc.conftest import until
 from tests.redis_svc.harness import Service, as_service, as_user, running_service
+from tests.support import engine_service as harness
 from tests.support.engines import ValkeyServer
 from tests.support.fault_proxy import FaultProxy
+from tests.support.odd_servers import until
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 

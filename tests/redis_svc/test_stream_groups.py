@@ -12,10 +12,11 @@ from services.redis_svc.key_details import UNKNOWN
 from services.redis_svc.types import stream_groups, stream_pending
 from services.redis_svc.types.streams import Entry
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer
+from tests.redis_svc.conftest import OpenClient
 from tests.redis_svc.streams import deliver, fill, ids
 from tests.support.engines import ValkeyServer
 from tests.support.failures import failure_of
+from tests.support.odd_servers import StartServer
 
 StartValkey = Callable[..., Awaitable[ValkeyServer]]
 Engine = tuple[RedisClient, Redis]

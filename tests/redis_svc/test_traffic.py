@@ -10,8 +10,9 @@ from prometheus_client import REGISTRY
 from services.redis_svc.client import RedisClient
 from services.redis_svc.traffic import TOTALS
 from services.runtime.errors import StudioError
-from tests.redis_svc.conftest import OpenClient, StartServer, until
+from tests.redis_svc.conftest import OpenClient
 from tests.support.fault_proxy import FaultProxy
+from tests.support.odd_servers import StartServer, until
 
 
 def metric(name: str) -> float:
