@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from deploy.local import services
 from gateway.settings import GatewaySettings
+from services.mongo_svc.settings import Settings as MongoSettings
 from services.redis_svc.settings import Settings as RedisSettings
 from services.registry.settings import Settings as RegistrySettings
 
@@ -17,6 +18,7 @@ TEXT = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").re
 CLASSES: dict[str, type[BaseSettings]] = {
     "registry": RegistrySettings,
     "redis_svc": RedisSettings,
+    "mongo_svc": MongoSettings,
     "gateway": GatewaySettings,
 }
 

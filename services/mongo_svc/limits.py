@@ -18,9 +18,22 @@ class Limits:
     longest_command_s: float = 60.0
     """Seconds that a caller may ask for."""
     max_pool_size: int = 10
-    """Connections to each server of one registered database; a caller that finds all in use waits."""
+    """Connections to each server of one registered database; a caller that finds all in use waits.
+
+    Beside them the driver keeps two to each server, to watch it.
+    """
+    max_waiting: int = 100
+    """Callers that wait for a connection to one server; one more is refused at once."""
     pool_wait_s: float = 2.0
-    """Seconds that it waits before it is refused."""
+    """Seconds that a caller waits before it is refused."""
+    max_connecting: int = 2
+    """Connections to one server that are being made at a time."""
+    max_idle_s: float = 300.0
+    """Seconds after which a connection that nobody uses is closed."""
+    heartbeat_s: float = 10.0
+    """Seconds between looks at each server, where it doesn't tell of changes by itself."""
+    close_s: float = 2.0
+    """Seconds that a server may take to end our sessions and cursors when a client is closed."""
     default_page_documents: int = 100
     """Documents of a page when the call doesn't say."""
     page_bytes: int = 8 * MIB
