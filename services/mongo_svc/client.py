@@ -18,11 +18,14 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 from services.mongo_svc import errors
+from services.mongo_svc.driver import Driver
+from services.mongo_svc.guard import Guard
 from services.mongo_svc.limits import Limits
 from services.mongo_svc.options import MongoOptions
 from services.runtime import context as call
 from services.runtime.addresses import AddressPolicy
-from services.runtime.errors import invalid_argument
+from services.runtime.errors import StudioError, invalid_argument
+from studio.options.v1.errors_pb2 import ERROR_REASON_DEADLINE_EXCEEDED
 
 Raw = RawBSONDocument
 Document = dict[str, Any]
@@ -50,19 +53,20 @@ class MongoClient:
         options: where and as whom to connect.
         policy: which addresses may be dialled.
         limits: bounds.
+        allow_unix: whether Unix sockets of this host may be dialled.
+
+    Raises:
+        StudioError: INVALID_CONNECTION_STRING for what only the driver knows to be wrong.
     """
 
-    def __init__(self, options: MongoOptions, policy: AddressPolicy, limits: Limits) -> None:
-        del policy
+    def __init__(
+        self, options: MongoOptions, policy: AddressPolicy, limits: Limits, *, allow_unix: bool = False
+    ) -> None:
         self.limits = limits
         self.options = options
-        self.driver: AsyncMongoClient[Raw] = AsyncMongoClient(
-            options.uri,
-            document_class=RawBSONDocument,
-            maxPoolSize=limits.max_pool_size,
-            connectTimeoutMS=round(limits.connect_timeout_s * 1000),
-            serverSelectionTimeoutMS=round(limits.connect_timeout_s * 1000),
-        )
+        self.guard = Guard(policy, allow_unix=allow_unix)
+        """Makes its connections."""
+        self.driver: AsyncMongoClient[Raw] = Driver(options, self.guard, limits)
 
     def database_name(self, name: str) -> str:
         """The database that a request means: the one it names, or else the connection's.
@@ -143,12 +147,23 @@ class MongoClient:
 
         Args:
             wanted_s: what the caller asks for; None or 0 for the default.
+
+        Raises:
+            StudioError: DEADLINE_EXCEEDED, none is left.
         """
-        return call.remaining_s(min(wanted_s or self.limits.command_timeout_s, self.limits.longest_command_s))
+        own_s = self.options.numbers.get("timeoutms", 0) / 1000 or self.limits.longest_command_s
+        wanted_s = wanted_s or self.limits.command_timeout_s
+        left_s = call.remaining_s(min(wanted_s, own_s, self.limits.longest_command_s))
+        if left_s <= 0:  # which the driver would take for "without end"
+            raise StudioError(
+                ERROR_REASON_DEADLINE_EXCEEDED, "The call's deadline passed before it reached MongoDB."
+            )
+        return left_s
 
     async def aclose(self) -> None:
-        """Closes the connections."""
-        await self.driver.close()
+        """Closes the connections, also those to a server that hangs."""
+        with pymongo.timeout(self.limits.close_s):
+            await self.driver.close()
 
 
 def without_none(**options: Any) -> Mapping[str, Any]:  # noqa: ANN401  the options of commands are of any type

@@ -7,9 +7,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from pymongo.read_preferences import Nearest
 
+from services.mongo_svc.driver import Driver
+from services.mongo_svc.guard import Guard
 from services.mongo_svc.limits import DEFAULTS
 from services.mongo_svc.options import Seed, bounded, parse
+from services.runtime.addresses import AddressPolicy
 from services.runtime.errors import StudioError, reason_name
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -38,7 +42,7 @@ def test_srv_means_tls_and_its_servers_are_not_known_yet() -> None:
 @pytest.mark.parametrize(
     "kept",
     [
-        "readPreference=secondary&readPreferenceTags=dc%3Aa&readPreferenceTags=",
+        "readPreference=secondary&readPreferenceTags=dc:a,rack:1&readPreferenceTags=",
         "readConcernLevel=majority&w=majority&journal=true",
         "retryWrites=false&retryReads=false&directConnection=true",
         "loadBalanced=true",
@@ -50,6 +54,29 @@ def test_srv_means_tls_and_its_servers_are_not_known_yet() -> None:
 )
 def test_options_of_every_driver_are_kept(kept: str) -> None:
     assert parse(f"mongodb://u:p@h/?{kept}").uri == f"mongodb://u:p@h/?{kept}"
+
+
+async def test_the_driver_reads_them_as_they_are_meant() -> None:
+    """It leaves out, with a warning, what it can't read."""
+    url = (
+        "mongodb://u:p%2Bw@h/shop?readPreference=nearest&readPreferenceTags=dc:a,rack:1&readPreferenceTags="
+        "&w=2&journal=true&readConcernLevel=majority&compressors=zlib&retryWrites=false&localThresholdMS=20"
+        "&appName=a%20b&authMechanism=SCRAM-SHA-1&replicaSet=r%20s"
+    )
+    driver = Driver(parse(url), Guard(AddressPolicy()), DEFAULTS)
+
+    options, pool = driver.options, driver.options.pool_options
+    assert options.read_preference == Nearest([{"dc": "a", "rack": "1"}, {}])
+    assert options.write_concern.document == {"w": 2, "j": True}
+    assert options.read_concern.document == {"level": "majority"}
+    assert (options.retry_writes, options.local_threshold_ms, options.replica_set_name) == (False, 20, "r s")
+    assert (pool.appname, pool.max_pool_size) == ("a b", DEFAULTS.max_pool_size)
+    login, compression = pool._credentials, pool._compression_settings  # noqa: SLF001  they have no public names
+    assert login is not None
+    assert (login.mechanism, login.password) == ("SCRAM-SHA-1", "p+w")
+    assert compression is not None
+    assert list(compression.compressors) == ["zlib"]
+    await driver.close()
 
 
 def test_what_is_ours_to_say_or_unknown_does_not_reach_the_driver() -> None:
@@ -115,6 +142,7 @@ REFUSED = [
     ("mongodb://h/?readPreference=nearby", "readPreference"),
     ("mongodb://h/?maxPoolSize=many", "maxPoolSize"),
     ("mongodb://h/?tls=true&ssl=false", "differ"),
+    ("mongodb://h/?authMechanism=MONGODB-OIDC&AUTHMECHANISM=PLAIN", "twice"),
     ("mongodb://h,i/?directConnection=true", "single host"),
     ("mongodb+srv://h:27017/", "without a port"),
     ("mongodb+srv://h,i/", "one host"),
