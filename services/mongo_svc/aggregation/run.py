@@ -1,0 +1,148 @@
+"""Runs a pipeline: its first documents, or all of them in the batches of the server, never decoded."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+import pymongo
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import PyMongoError
+
+from services.mongo_svc import ejson, errors
+from services.mongo_svc.aggregation.bounds import CLOSE_S, STREAM_BATCH_S
+from services.mongo_svc.client import MongoClient
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A pipeline to run, which `policy` has let through."""
+
+    database: str
+    """Name of the database; empty for the connection's."""
+    collection: str
+    """The collection or view; empty for a pipeline of the database itself."""
+    stages: tuple[bytes, ...]
+    """The stages, a document each."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the command by their names: `hint`, `let`, `collation`, `allowDiskUse`, `comment`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The first documents that a pipeline gave."""
+
+    documents: list[bytes]
+    """They are BSON."""
+    truncated: bool
+    """There are more."""
+    elapsed_s: float
+    """Seconds until they were there."""
+
+
+class Cursor(Protocol):
+    """What both kinds of PyMongo's cursors have."""
+
+    async def next(self) -> Any:  # noqa: ANN401  a batch or a document
+        """The next one."""
+
+    async def close(self) -> None:
+        """Tells the server that no more is wanted."""
+
+
+async def first(
+    client: MongoClient, question: Question, *, limit: int, max_bytes: int, timeout_s: float
+) -> Result:
+    """The first documents.
+
+    Args:
+        client: the database.
+        question: what to run.
+        limit: documents at most.
+        max_bytes: bytes of documents after which no more are taken; the first is always in it.
+        timeout_s: seconds for all of it.
+
+    Raises:
+        StudioError: as `MongoClient.command`.
+    """
+    began = perf_counter()
+    documents: list[bytes] = []
+    size = 0
+    with errors.translated(), pymongo.timeout(timeout_s):
+        async with _opened(client, question, batch=limit + 1) as cursor:
+            while (batch := await _next(cursor)) is not None:
+                for document in ejson.split(batch):
+                    size += len(document)
+                    if len(documents) == limit or (documents and size > max_bytes):
+                        return Result(documents, truncated=True, elapsed_s=perf_counter() - began)
+                    documents.append(document)
+    return Result(documents, truncated=False, elapsed_s=perf_counter() - began)
+
+
+async def stream(client: MongoClient, question: Question, *, limit: int) -> AsyncGenerator[bytes, None]:
+    """All documents, one behind the other, in the batches of the server.
+
+    The next batch is asked for once the one before was taken, so a slow reader makes the server wait.
+
+    Args:
+        client: the database.
+        question: what to run.
+        limit: documents at most; 0 for all.
+
+    Raises:
+        StudioError: as `MongoClient.command`; also after batches were given.
+    """
+    if limit:
+        bound = ejson.build([(0x12, b"$limit", limit.to_bytes(8, "little"))])
+        question = Question(
+            question.database, question.collection, (*question.stages, bound), question.options
+        )
+    # A deadline holds for one batch: it must not be set while others run, between two.
+    with errors.translated(), pymongo.timeout(STREAM_BATCH_S):
+        cursor = await _open(client, question, batch=None)
+    try:
+        while True:
+            with errors.translated(), pymongo.timeout(STREAM_BATCH_S):
+                batch = await _next(cursor)
+            if batch is None:
+                return
+            if batch:  # the server may have had nothing yet
+                yield batch
+    finally:
+        await _close(cursor)
+
+
+@contextlib.asynccontextmanager
+async def _opened(client: MongoClient, question: Question, *, batch: int) -> AsyncGenerator[Cursor, None]:
+    cursor = await _open(client, question, batch=batch)
+    try:
+        yield cursor
+    finally:
+        await _close(cursor)
+
+
+async def _open(client: MongoClient, question: Question, *, batch: int | None) -> Cursor:
+    pipeline = [RawBSONDocument(stage) for stage in question.stages]
+    options = dict(question.options) if batch is None else {"batchSize": batch, **question.options}
+    if not question.collection:
+        return await client.database(question.database).aggregate(pipeline, **options)
+    collection = client.collection(question.database, question.collection)
+    return await collection.aggregate_raw_batches(pipeline, **options)
+
+
+async def _next(cursor: Cursor) -> bytes | None:
+    """The next batch, which may be empty; None at the end."""
+    try:
+        found = await cursor.next()
+    except StopAsyncIteration:
+        return None
+    return bytes(found.raw if isinstance(found, RawBSONDocument) else found)
+
+
+async def _close(cursor: Cursor) -> None:
+    # The server forgets a cursor by itself; that it can't be told is no failure of the call.
+    with contextlib.suppress(PyMongoError), pymongo.timeout(CLOSE_S):
+        await cursor.close()
