@@ -162,7 +162,7 @@ async def test_a_preview_shows_what_comes_out_of_each_stage(
 
     assert [each["stage"] for each in preview["stages"]] == ["", "$match", "$group", "$project"]
     assert (len(stage(preview, -1)["documents"]), stage(preview, -1)["truncated"]) == (2, True)
-    assert [each["_id"] for each in stage(preview, 0)["documents"]] == [3, 53]
+    assert {each["customer"] for each in stage(preview, 0)["documents"]} == {"c3"}
     assert [stage(preview, at)["sampled"] for at in (-1, 0, 1, 2)] == [False, False, True, True]
     assert stage(preview, 1)["documents"] == [{"_id": "c3", "n": 10}]
     assert stage(preview, 2)["documents"] == [{"n": 10}]

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.mongo_svc import ejson
 from services.mongo_svc.aggregation import run
 from services.mongo_svc.aggregation.bounds import PREVIEW_AT_ONCE, PREVIEW_BYTES, PREVIEW_RESERVE_S
 from services.mongo_svc.client import MongoClient
@@ -160,8 +159,8 @@ class _Preview:
             raise StudioError(e.ERROR_REASON_DB_TIMEOUT, "The stages before it left no time to run it.")
         stages = list(self._pipeline.stages[: index + 1])
         if self._bound_at is not None and index >= self._bound_at:
-            stages.insert(self._bound_at, limit(self._wanted.sample_size))
-        stages.append(limit(self._wanted.documents + 1))
+            stages.insert(self._bound_at, run.limit_stage(self._wanted.sample_size))
+        stages.append(run.limit_stage(self._wanted.documents + 1))
         question = replace(self._question, stages=tuple(stages))
         return await run.first(
             self._client, question, limit=self._wanted.documents, max_bytes=max_bytes, timeout_s=timeout_s
@@ -173,11 +172,6 @@ def bound_at(names: Sequence[str]) -> int | None:
     if names and names[0] in SOURCES:
         return None
     return next((at for at, name in enumerate(names) if name not in FINDERS), None)
-
-
-def limit(documents: int) -> bytes:
-    """A stage that lets so many documents through."""
-    return ejson.build([(0x12, b"$limit", documents.to_bytes(8, "little"))])
 
 
 def _first(failures: BaseExceptionGroup[StudioError]) -> BaseException:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -15,6 +15,10 @@ from pymongo.errors import PyMongoError
 from services.mongo_svc import ejson, errors
 from services.mongo_svc.aggregation.bounds import CLOSE_S, STREAM_BATCH_S
 from services.mongo_svc.client import MongoClient
+from services.mongo_svc.ejson.layout import Kind
+
+_LEAST_S = 0.001
+"""Seconds of a deadline that has passed: the driver takes none for an error of its user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,14 @@ async def first(
     return Result(documents, truncated=False, elapsed_s=perf_counter() - began)
 
 
-async def stream(client: MongoClient, question: Question, *, limit: int) -> AsyncGenerator[bytes, None]:
+async def stream(
+    client: MongoClient,
+    question: Question,
+    *,
+    limit: int = 0,
+    batch: int | None = None,
+    left_s: Callable[[], float] = lambda: STREAM_BATCH_S,
+) -> AsyncGenerator[bytes, None]:
     """All documents, one behind the other, in the batches of the server.
 
     The next batch is asked for once the one before was taken, so a slow reader makes the server wait.
@@ -91,28 +102,36 @@ async def stream(client: MongoClient, question: Question, *, limit: int) -> Asyn
         client: the database.
         question: what to run.
         limit: documents at most; 0 for all.
+        batch: documents that the server sends at a time; None for as many as it likes.
+        left_s: seconds that the server may work on the next batch.
 
     Raises:
         StudioError: as `MongoClient.command`; also after batches were given.
     """
     if limit:
-        bound = ejson.build([(0x12, b"$limit", limit.to_bytes(8, "little"))])
-        question = Question(
-            question.database, question.collection, (*question.stages, bound), question.options
-        )
+        question = replace(question, stages=(*question.stages, limit_stage(limit)))
     # A deadline holds for one batch: it must not be set while others run, between two.
-    with errors.translated(), pymongo.timeout(STREAM_BATCH_S):
-        cursor = await _open(client, question, batch=None)
+    with errors.translated(), pymongo.timeout(_positive(left_s())):
+        cursor = await _open(client, question, batch=batch)
     try:
         while True:
-            with errors.translated(), pymongo.timeout(STREAM_BATCH_S):
-                batch = await _next(cursor)
-            if batch is None:
+            with errors.translated(), pymongo.timeout(_positive(left_s())):
+                documents = await _next(cursor)
+            if documents is None:
                 return
-            if batch:  # the server may have had nothing yet
-                yield batch
+            if documents:  # the server may have had nothing yet
+                yield documents
     finally:
         await _close(cursor)
+
+
+def limit_stage(documents: int) -> bytes:
+    """A stage that lets so many documents through."""
+    return ejson.build([(Kind.INT64, b"$limit", documents.to_bytes(8, "little"))])
+
+
+def _positive(seconds: float) -> float:
+    return max(seconds, _LEAST_S)
 
 
 @contextlib.asynccontextmanager
