@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import bson
@@ -9,6 +10,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from tests.support.engine_api import Json
+from tests.support.local_system import LocalSystem
 from tests.support.mongo_api import MongoApi
 
 Engine = AsyncMongoClient[dict[str, Any]]
@@ -112,6 +114,74 @@ async def test_writing_stages_are_for_developers_and_tell_where_they_wrote(
     assert answer["wrote"] == {"stage": "$out", "database_name": mongo_database, "collection": "copied"}
     assert answer["documents"] == []
     assert await mongo_engine[mongo_database]["copied"].count_documents({}) == 3
+
+
+async def test_a_read_only_connection_reads_and_never_writes(
+    system: LocalSystem, mongo_engine: Engine, mongo_database: str, orders: dict[str, object]
+) -> None:
+    async with system.client("owner") as owner:
+        registered = await owner.post(
+            "/api/platform/databases",
+            json={
+                "projectRef": "default",
+                "name": mongo_database.replace("_", "-"),
+                "type": "mongodb",
+                "connectionString": system.engines["mongodb"],
+                "config": {"read_only": True},
+                "skipTest": True,
+            },
+        )
+        assert registered.is_success, registered.text
+        api = MongoApi(owner, registered.json()["id"])
+        try:
+            refused = (403, "CONNECTION_READ_ONLY")
+            for stage_ in ({"$out": "copied"}, {"$merge": "copied"}):
+                pipeline = [{"$match": {}}, stage_]
+                assert await api.post_refused("aggregate", **orders, pipeline=pipeline) == refused
+                assert await api.post_refused("aggregate/stream", **orders, pipeline=pipeline) == refused
+                assert (await api.post("aggregate/preview", **orders, pipeline=pipeline))["stages"]
+            assert (await api.post("aggregate", **orders, pipeline=[{"$limit": 1}]))["documents"]
+        finally:
+            await owner.delete(f"/api/platform/databases/{api.database_id}")
+    assert "copied" not in await mongo_engine[mongo_database].list_collection_names()
+
+
+async def test_hanging_up_closes_the_cursor_of_a_stream(
+    mongo_reader: MongoApi, mongo_engine: Engine, mongo_database: str
+) -> None:
+    await mongo_engine[mongo_database]["large"].insert_many({"text": "x" * 200_000} for _ in range(300))
+    body = {"databaseName": mongo_database, "collection": "large", "pipeline": []}
+
+    async def cursors() -> int:
+        status = await mongo_engine.admin.command("serverStatus")
+        return int(status["metrics"]["cursor"]["open"]["total"])
+
+    before = await cursors()
+    async with mongo_reader.http.stream("POST", f"{mongo_reader.base}/aggregate/stream", json=body) as answer:
+        assert answer.status_code == 200
+        async for _ in answer.aiter_bytes():
+            break
+        assert await cursors() > before
+    async with asyncio.timeout(10):
+        while await cursors() > before:
+            pass
+
+
+async def test_a_stage_that_takes_too_long_is_told_as_such(
+    mongo_reader: MongoApi, orders: dict[str, object]
+) -> None:
+    every_pair = {"from": "orders", "pipeline": [{"$match": {"total": {"$gte": 0}}}], "as": "pairs"}
+    preview = await mongo_reader.post(
+        "aggregate/preview",
+        **orders,
+        pipeline=[{"$limit": 2000}, {"$lookup": every_pair}, {"$unwind": "$pairs"}, {"$count": "n"}],
+        maxTimeMs=100,
+    )
+    failed = [each["index"] for each in preview["stages"] if each["error"]]
+    assert failed, preview
+    assert stage(preview, failed[0])["error"]["error_code"] == "DB_TIMEOUT"
+    assert stage(preview, 0)["documents"]
+    assert all(each["skipped"] for each in preview["stages"] if each["index"] > failed[0])
 
 
 async def test_what_shows_others_work_or_runs_code_needs_an_administrator(

@@ -6,16 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-import bson
-from bson.raw_bson import RawBSONDocument
 from google.api.httpbody_pb2 import HttpBody
 
 from services.mongo_svc import answers, bodies, policy
-from services.mongo_svc import stages as rules
-from services.mongo_svc.aggregation import bounds, explain, plans, preview, run, verdict
-from services.mongo_svc.aggregation.verdict import Asked
+from services.mongo_svc.aggregation import bounds, explain, preview, run
 from services.mongo_svc.client import MongoClient, without_none
-from services.mongo_svc.ejson.layout import Kind
+from services.mongo_svc.handlers import explaining, given
 from services.mongo_svc.policy import Pipeline
 from services.runtime.databases import Databases, is_read_only
 from services.runtime.errors import invalid_argument
@@ -91,11 +87,6 @@ class AggregationHandler(AggregationServiceServicer):
         """What each stage gives."""
         del context
         body = bodies.read(request.body, pb.PreviewPipelineBody)
-        wanted = preview.Wanted(
-            documents=body.limit or bounds.PREVIEW_DOCUMENTS,
-            sample_size=body.sample_size or bounds.PREVIEW_SAMPLE,
-            timeout_s=0.0,
-        )
         async with await self._databases.lease(request.database_id) as client:
             database = client.database_name(body.database_name)
             # Nothing is written, so what may be written on this connection doesn't matter.
@@ -103,9 +94,9 @@ class AggregationHandler(AggregationServiceServicer):
             if len(pipeline.names) > bounds.PREVIEW_STAGES:
                 raise invalid_argument("pipeline", f"has more than {bounds.PREVIEW_STAGES} stages to preview")
             wanted = preview.Wanted(
-                wanted.documents,
-                wanted.sample_size,
-                (body.max_time_ms / 1000) or client.limits.command_timeout_s,
+                documents=body.limit or bounds.PREVIEW_DOCUMENTS,
+                sample_size=body.sample_size or bounds.PREVIEW_SAMPLE,
+                timeout_s=body.max_time_ms / 1000 or client.limits.command_timeout_s,
             )
             shown = await preview.preview(client, _question(body, database, pipeline), pipeline, wanted)
         response = pb.PreviewPipelineResponse(
@@ -121,52 +112,19 @@ class AggregationHandler(AggregationServiceServicer):
             database = client.database_name(body.database_name)
             collection = client.collection_name(database, body.collection)
             policy.check_source(database, collection)
-            command, asked, left_out = _command(body, database, collection)
-            question = explain.Question(
-                database,
-                command,
-                asked,
-                body.verbosity or explain.DEFAULT_VERBOSITY,
-                body.max_time_ms / 1000,
-            )
+            question, left_out = explaining.question(body, database, collection)
             found = await explain.explain(client, question)
-        reasons = [*found.reasons, *_left_out(left_out)]
-        response = pb.ExplainResponse(
-            verdict=pb.ExplainVerdict(
-                level=verdict.level(reasons),
-                reasons=[pb.ExplainReason(level=r.level, code=r.code, message=r.message) for r in reasons],
-            ),
-            plan=_plan_stage(found.plan.top) if found.plan.top else None,
-            returned=found.plan.returned,
-            documents_examined=found.plan.documents,
-            keys_examined=found.plan.keys,
-            elapsed_ms=found.plan.elapsed_ms,
-            indexes=dict.fromkeys(each.index_name for each in found.plan.stages() if each.index_name),
-            rejected_plans=found.plan.rejected,
-            namespace=found.plan.namespace or f"{database}.{collection}",
-            verbosity=question.verbosity,
-            raw=_document(found.raw),
-        )
-        if found.suggested:
-            response.suggested_index.keys.bson = bson.encode(found.suggested)
-            response.suggested_index.message = _WHY_THIS_ORDER
-        return answers.render(response, answers.mode_of(body.ejson))
+        return answers.render(explaining.response(found, question, left_out), answers.mode_of(body.ejson))
 
     async def _is_read_only(self, database_id: str) -> bool:
         return is_read_only((await self._databases.connection(database_id)).config)
-
-
-_WHY_THIS_ORDER = (
-    "Fields compared for equality come first, then the sort, then ranges. It is a proposal from the query alone: "
-    "whether it pays depends on the data and on how often the query runs."
-)
 
 
 def _checked(body: pb.AggregateBody | pb.PreviewPipelineBody, database: str, *, read_only: bool) -> Pipeline:
     policy.check_source(database, body.collection)
     policy.check(body.let.bson, "let")
     return policy.check_pipeline(
-        _array(body.pipeline, "pipeline"), "pipeline", read_only=read_only, database=database
+        given.stages(body.pipeline), "pipeline", read_only=read_only, database=database
     )
 
 
@@ -176,114 +134,16 @@ def _question(
     options: dict[str, Any] = {}
     if isinstance(body, pb.AggregateBody):
         options = {
-            "hint": _hint(body.hint) if body.HasField("hint") else None,
+            "hint": given.hint(body),
             "allowDiskUse": body.allow_disk_use or None,
             "comment": body.comment or None,
         }
     return run.Question(
-        database, body.collection, pipeline.stages, without_none(**options, **_let_and_collation(body))
+        database,
+        body.collection,
+        pipeline.stages,
+        without_none(**options, collation=given.collation(body), let=given.let(body)),
     )
-
-
-def _let_and_collation(
-    body: pb.AggregateBody | pb.PreviewPipelineBody | pb.ExplainBody,
-) -> dict[str, Any]:
-    # The driver wants a dict, and nobody has a collation that is not one of Python's.
-    collation = (
-        dict(bson.decode(_object(body.collation, "collation"))) if body.HasField("collation") else None
-    )
-    let = RawBSONDocument(_object(body.let, "let")) if body.HasField("let") else None
-    return {"collation": collation, "let": let}
-
-
-def _command(body: pb.ExplainBody, database: str, collection: str) -> tuple[dict[str, Any], Asked, str]:
-    """The command, what an index could serve of it, and the stage that was left out of it."""
-    for name in ("filter", "projection", "update", "let"):
-        policy.check(getattr(body, name).bson, name)
-    condition = _object(body.filter, "filter") if body.HasField("filter") else _EMPTY
-    sort = _object(body.sort, "sort") if body.HasField("sort") else b""
-    given = _let_and_collation(body)
-    let = given.pop("let")
-    common = dict(without_none(**given, hint=_hint(body.hint) if body.HasField("hint") else None))
-    query = RawBSONDocument(condition)
-    asked = explain.asked_of(condition, sort)
-    left_out = ""
-    own: dict[str, Any]
-    bounded: dict[str, Any] = {"skip": body.skip or None, "limit": body.limit or None}
-    match body.operation or "find":
-        case "aggregate":
-            pipeline = policy.check_pipeline(
-                _array(body.pipeline, "pipeline"), "pipeline", read_only=False, database=database
-            )
-            stages = pipeline.stages[:-1] if pipeline.writes else pipeline.stages
-            left_out = pipeline.target.stage if pipeline.target else ""
-            asked = explain.asked_by(stages)
-            own = {
-                "aggregate": collection,
-                "pipeline": list(map(RawBSONDocument, stages)),
-                "cursor": {},
-                "let": let,
-            }
-        case "count":
-            own = {"count": collection, "query": query, **bounded}
-        case "distinct":
-            if not body.key:
-                raise invalid_argument("key", "must be given")
-            own = {"distinct": collection, "key": body.key, "query": query}
-        case "update":
-            change = {"q": query, "u": _update(body.update), "multi": body.many}
-            own = {"update": collection, "updates": [change | common], "let": let}
-            common = {}
-        case "delete":
-            removal = {"q": query, "limit": 0 if body.many else 1}
-            own = {"delete": collection, "deletes": [removal | common], "let": let}
-            common = {}
-        case _:
-            own = {
-                "find": collection,
-                "filter": query,
-                "projection": RawBSONDocument(_object(body.projection, "projection"))
-                if body.HasField("projection")
-                else None,
-                "sort": RawBSONDocument(sort) if sort else None,
-                "let": let,
-                **bounded,
-            }
-    return dict(without_none(**own, **common)), asked, left_out
-
-
-_EMPTY = bson.encode({})
-
-
-def _update(value: ExtendedJson) -> Any:  # noqa: ANN401  a document or a pipeline
-    if value.type == Kind.ARRAY:
-        policy.check_pipeline(value.bson, "update", read_only=False, only=rules.OF_UPDATES)
-        return explain.array(value.bson)
-    return RawBSONDocument(_object(value, "update"))
-
-
-def _left_out(stage: str) -> list[verdict.Reason]:
-    if not stage:
-        return []
-    return [verdict.Reason(verdict.OK, "WRITES_LEFT_OUT", f"The plan is that of the stages before {stage}.")]
-
-
-def _array(value: ExtendedJson, what: str) -> bytes:
-    if value.type != Kind.ARRAY:
-        raise invalid_argument(what, "must be an array of stages")
-    return value.bson
-
-
-def _object(value: ExtendedJson, what: str) -> bytes:
-    if value.type not in (0, Kind.DOCUMENT) or not value.bson:
-        raise invalid_argument(what, "must be an object")
-    return value.bson
-
-
-def _hint(value: ExtendedJson) -> str | RawBSONDocument:
-    if value.type == Kind.STRING:
-        return value.bson[4:-1].decode("utf-8", "replace")
-    return RawBSONDocument(_object(value, "hint"))
 
 
 def _document(raw: bytes) -> ExtendedJson:
@@ -312,28 +172,3 @@ def _preview(shown: preview.Shown, pipeline: Pipeline, database: str) -> pb.Stag
         skipped=shown.skipped,
         target=_target(pipeline, database) if shown.skipped == preview.WRITES else None,
     )
-
-
-def _plan_stage(stage: plans.Stage) -> pb.PlanStage:
-    found = pb.PlanStage(
-        stage=stage.name,
-        index_name=stage.index_name,
-        direction=stage.direction,
-        returned=stage.returned,
-        documents_examined=stage.documents,
-        keys_examined=stage.keys,
-        elapsed_ms=stage.elapsed_ms,
-        memory_bytes=stage.memory_bytes,
-        used_disk=stage.used_disk,
-        shard=stage.shard,
-        children=map(_plan_stage, stage.children),
-    )
-    for field, value in (
-        (found.index_keys, stage.index_keys),
-        (found.index_bounds, stage.index_bounds),
-        (found.filter, stage.filter),
-        (found.sort, stage.sort),
-    ):
-        if value is not None:
-            field.bson = bson.encode(value)
-    return found

@@ -11,12 +11,11 @@ from google.api.httpbody_pb2 import HttpBody
 from services.mongo_svc import answers, bodies, ejson, policy
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.ejson import Mode, Value
-from services.mongo_svc.ejson.layout import Kind
+from services.mongo_svc.handlers import given
 from services.mongo_svc.schema import analysis, bounds, proposal, testing, validation
 from services.mongo_svc.schema.tally import ITEMS, TYPES, Field
 from services.mongo_svc.schema.values import Range, TypeTally
 from services.runtime.databases import Databases
-from services.runtime.errors import invalid_argument
 from services.runtime.places import Places
 from studio.mongodb.v1 import schema_service_pb2 as pb
 from studio.mongodb.v1.common_pb2 import ExtendedJson
@@ -50,7 +49,7 @@ class SchemaHandler(SchemaServiceServicer):
             question = analysis.Question(
                 database=_readable(client, body.database_name, body.collection),
                 collection=body.collection,
-                filter=_object(body.filter, "filter") if body.HasField("filter") else b"",
+                filter=given.document(body.filter, "filter") if body.HasField("filter") else b"",
                 sample_size=body.sample_size or bounds.DEFAULT_SAMPLE,
                 timeout_s=body.max_time_ms / 1000 or bounds.DEFAULT_ANALYSIS_S,
             )
@@ -78,7 +77,7 @@ class SchemaHandler(SchemaServiceServicer):
                 client,
                 database,
                 body.collection,
-                validator=_object(body.validator, "validator") if body.HasField("validator") else None,
+                validator=given.document(body.validator, "validator") if body.HasField("validator") else None,
                 level=body.level,
                 action=body.action,
             )
@@ -97,7 +96,7 @@ class SchemaHandler(SchemaServiceServicer):
             question = testing.Question(
                 database=_readable(client, body.database_name, body.collection),
                 collection=body.collection,
-                validator=_object(body.validator, "validator") if body.HasField("validator") else None,
+                validator=given.document(body.validator, "validator") if body.HasField("validator") else None,
                 samples=body.samples or bounds.DEFAULT_SAMPLES,
                 resume=body.resume,
             )
@@ -133,12 +132,6 @@ def _readable(client: MongoClient, database: str, collection: str) -> str:
     name = client.database_name(database)
     policy.check_source(name, collection)
     return name
-
-
-def _object(value: ExtendedJson, what: str) -> bytes:
-    if value.type not in (0, Kind.DOCUMENT) or not value.bson:
-        raise invalid_argument(what, "must be an object")
-    return value.bson
 
 
 def _rules(found: validation.Rules) -> pb.GetValidationResponse:
