@@ -18,6 +18,22 @@ _BY_ID = frozenset({"IDHACK", "EXPRESS_IXSCAN", "EXPRESS_CLUSTERED_IXSCAN", "CLU
 _SORTS = frozenset({"SORT", "SORT_KEY_GENERATOR", "$sort"})
 _INTERSECTIONS = frozenset({"AND_SORTED", "AND_HASH"})
 _FETCHES = frozenset({"FETCH", *_SCANS, *_BY_ID})
+_GATHERS = frozenset(
+    {
+        "$bucket",
+        "$bucketAuto",
+        "$count",
+        "$facet",
+        "$group",
+        "$sortByCount",
+        "BATCHED_DELETE",
+        "COUNT",
+        "DELETE",
+        "GROUP",
+        "UPDATE",
+    }
+)
+"""They read many documents for one result, or for none: that is their purpose."""
 _NOTHING = frozenset({"EOF", "NONEXISTENT_COLLECTION"})
 
 
@@ -119,12 +135,18 @@ def _sorts(stages: Sequence[Stage]) -> Iterator[Reason]:
             yield Reason(
                 BAD, "SPILLED_TO_DISK", f"{stage.name} needed more memory than it may use, and wrote to disk."
             )
-        if stage.name in _SORTS:
+        if stage.name in _SORTS and _is_of_documents(stage):
             yield Reason(
                 WARN,
                 "SORT_IN_MEMORY",
                 "The documents are sorted in memory before the first is returned: no index gives them in this order.",
             )
+
+
+def _is_of_documents(sort: Stage) -> bool:
+    """It sorts what the collection holds: what stages of a pipeline have made of it, no index could give in order."""
+    below = (stage.name for child in sort.children for stage in child.walk())
+    return all(not name.startswith("$") or name == "$match" for name in below)
 
 
 def _indexes(stages: Sequence[Stage], names: set[str]) -> Iterator[Reason]:
@@ -144,8 +166,8 @@ def _indexes(stages: Sequence[Stage], names: set[str]) -> Iterator[Reason]:
 
 
 def _ratio(plan: Plan) -> Iterator[Reason]:
-    if plan.returned == UNKNOWN or any(stage.name in ("$group", "COUNT", "GROUP") for stage in plan.stages()):
-        return  # one result of many documents is the purpose
+    if plan.returned == UNKNOWN or any(stage.name in _GATHERS for stage in plan.stages()):
+        return
     read = max(plan.documents, plan.keys)
     ratio = read / max(plan.returned, 1)
     if ratio >= WARN_RATIO and read > WARN_RATIO:
