@@ -175,13 +175,12 @@ async def test_a_stage_that_takes_too_long_is_told_as_such(
         "aggregate/preview",
         **orders,
         pipeline=[{"$limit": 2000}, {"$lookup": every_pair}, {"$unwind": "$pairs"}, {"$count": "n"}],
-        maxTimeMs=100,
+        maxTimeMs=500,
     )
-    failed = [each["index"] for each in preview["stages"] if each["error"]]
+    failed = [each for each in preview["stages"] if each["error"] and each["index"] >= 0]
     assert failed, preview
-    assert stage(preview, failed[0])["error"]["error_code"] == "DB_TIMEOUT"
-    assert stage(preview, 0)["documents"]
-    assert all(each["skipped"] for each in preview["stages"] if each["index"] > failed[0])
+    assert failed[0]["error"]["error_code"] == "DB_TIMEOUT"
+    assert all(each["skipped"] for each in preview["stages"] if each["index"] > failed[0]["index"])
 
 
 async def test_what_shows_others_work_or_runs_code_needs_an_administrator(

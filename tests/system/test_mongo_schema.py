@@ -227,10 +227,10 @@ async def test_a_test_goes_on_where_it_stopped_through_ids_of_every_type(
 ) -> None:
     # No documents among them: the engine of these tests keeps those out of order in its index.
     ids: list[object] = [
-        *range(4000),
-        *(n + 0.5 for n in range(2000)),
-        *(f"s{n}" for n in range(3000)),
-        *(ObjectId() for _ in range(2500)),
+        *range(2500),
+        *(n + 0.5 for n in range(500)),
+        *(f"s{n}" for n in range(1200)),
+        *(ObjectId() for _ in range(1000)),
         None,
         True,
     ]
@@ -243,9 +243,9 @@ async def test_a_test_goes_on_where_it_stopped_through_ids_of_every_type(
 
     events = await checked(mongo_reader, **body)
 
-    assert [event["checked"] for event in events] == [5000, 10_000, len(ids)]
+    assert [event["checked"] for event in events] == [5000, len(ids)]
     assert (events[-1]["failed"], events[-1]["done"]) == (failing, True)
-    assert [len(event["samples"]) for event in events] == [1, 0, 0]
+    assert [len(event["samples"]) for event in events] == [1, 0]
     rest = await checked(mongo_reader, **body, resume=events[0]["resume"])
     assert rest[-1]["checked"] == len(ids) - 5000
     assert rest[-1]["failed"] == failing - events[0]["failed"]

@@ -54,6 +54,8 @@ OF_THE_STAGE = frozenset(
     }
 )
 """Failures that belong to a stage; others are of the connection, and fail the call."""
+_OUT_OF_TIME = frozenset({e.ERROR_REASON_DB_TIMEOUT, e.ERROR_REASON_DEADLINE_EXCEEDED})
+"""Failures of the input that say nothing of the stages: of a view, an index may serve those alone."""
 WRITES = "It writes: a preview does not."
 BEHIND_A_FAILURE = "A stage before it failed."
 
@@ -148,9 +150,10 @@ class _Preview:
             try:
                 return replace(shown, result=await self._run(index, max_bytes))
             except StudioError as error:
-                if index < 0 or error.reason not in OF_THE_STAGE:
+                if error.reason not in (OF_THE_STAGE if index >= 0 else _OUT_OF_TIME):
                     raise
-                self._failed_at = min(self._failed_at, index)
+                if index >= 0:
+                    self._failed_at = min(self._failed_at, index)
                 return replace(shown, error=error)
 
     async def _run(self, index: int, max_bytes: int) -> run.Result:
