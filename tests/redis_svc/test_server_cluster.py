@@ -12,10 +12,10 @@ from services.redis_svc.server.clients import kill_client, list_clients
 from services.redis_svc.server.latency import get_latency
 from services.redis_svc.server.nodes import nodes_of
 from services.redis_svc.server.overview import get_overview
-from services.redis_svc.server.rates import Rates
 from services.redis_svc.server.rules import RULES
 from services.redis_svc.server.slow_log import configure, list_slow_log
 from services.runtime.errors import StudioError
+from services.runtime.rates import Rates
 from tests.support.redis_cluster import RedisCluster
 
 

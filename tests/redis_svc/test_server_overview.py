@@ -8,7 +8,7 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.info import parse
 from services.redis_svc.server.facts import Facts, facts_from, read_facts, read_settings
 from services.redis_svc.server.overview import combine, get_overview
-from services.redis_svc.server.rates import Growth, Rates
+from services.runtime.rates import Growth, Rates
 
 Engine = tuple[RedisClient, Redis]
 

@@ -16,10 +16,10 @@ from services.redis_svc.server.clients import kill_client, list_clients
 from services.redis_svc.server.facts import facts_from
 from services.redis_svc.server.latency import combine, command_times, get_latency, parse_events
 from services.redis_svc.server.overview import get_overview
-from services.redis_svc.server.rates import Rates
 from services.redis_svc.server.rules import RULES
 from services.redis_svc.server.slow_log import configure, list_slow_log, parse_entries
 from services.runtime.errors import StudioError
+from services.runtime.rates import Rates
 from tests.redis_svc.conftest import OpenClient
 from tests.support.engines import ValkeyServer
 

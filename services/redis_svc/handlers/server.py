@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 from services.redis_svc.handlers import blobs
 from services.redis_svc.handlers.analysis import report_of
 from services.redis_svc.server import advice, analysis, clients, latency, overview, slow_log
-from services.redis_svc.server.rates import Rates
 from services.redis_svc.server.rules import RULES
 from services.runtime.places import Places
+from services.runtime.rates import Rates
 from studio.redis.v1 import server_service_pb2 as pb
 from studio.redis.v1.server_service_pb2_grpc import ServerServiceServicer
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from services.redis_svc.client import RedisClient
 from services.redis_svc.server.facts import KEYSPACE, UNKNOWN, Facts, as_number, read_facts
 from services.redis_svc.server.nodes import Node, ask_all, nodes_of
-from services.redis_svc.server.rates import Growth, Rates
+from services.runtime.rates import Growth, Rates
 
 KIB = 1024
 """INFO's kbps are kilobytes of so many bytes."""

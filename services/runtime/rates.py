@@ -1,6 +1,6 @@
 """How fast counters grow between two looks at a server. Remembers a bounded number of servers.
 
-What `GetOverview` reports since its last call: a server that was restarted meanwhile, and so counts anew, begins anew.
+What an overview reports since the call before: a server that was restarted meanwhile, and so counts anew, begins anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Look:
     at_s: float
     """Monotonic clock."""
     generation: str
-    """Changes when the server counts anew: its run id."""
+    """Changes when the server counts anew: its run id, say."""
     counters: Mapping[str, float]
     """By name."""
 
@@ -59,7 +59,7 @@ class Rates:
 
         Args:
             key: the database and the node.
-            generation: the server's run id.
+            generation: changes when the server counts anew.
             counters: figures that only grow, by name.
         """
         before = self._looks.pop(key, None)
