@@ -7,6 +7,8 @@ from services.mongo_svc.handlers.aggregation import AggregationHandler
 from services.mongo_svc.handlers.document import DocumentHandler
 from services.mongo_svc.handlers.mongo import MongoHandler
 from services.mongo_svc.handlers.schema import SchemaHandler
+from services.mongo_svc.handlers.server import ServerHandler
+from services.mongo_svc.handlers.user import UserHandler
 from services.mongo_svc.settings import Settings
 from services.runtime.databases import Databases
 from services.runtime.server import Servicer
@@ -14,12 +16,16 @@ from studio.mongodb.v1.aggregation_service_pb2_grpc import add_AggregationServic
 from studio.mongodb.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from studio.mongodb.v1.mongo_service_pb2_grpc import add_MongoServiceServicer_to_server
 from studio.mongodb.v1.schema_service_pb2_grpc import add_SchemaServiceServicer_to_server
+from studio.mongodb.v1.server_service_pb2_grpc import add_ServerServiceServicer_to_server
+from studio.mongodb.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 
 _SERVICES = (
     ("MongoService", add_MongoServiceServicer_to_server, MongoHandler),
     ("DocumentService", add_DocumentServiceServicer_to_server, DocumentHandler),
     ("AggregationService", add_AggregationServiceServicer_to_server, AggregationHandler),
     ("SchemaService", add_SchemaServiceServicer_to_server, SchemaHandler),
+    ("ServerService", add_ServerServiceServicer_to_server, ServerHandler),
+    ("UserService", add_UserServiceServicer_to_server, UserHandler),
 )
 
 
