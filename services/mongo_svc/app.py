@@ -56,7 +56,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("pool.idle", pool.run)
     try:
         yield (
-            *servicers(Databases(resolver, pool), settings),
+            *servicers(Databases(resolver, pool), settings, runtime.stopping),
             engine_service(keys, TYPE, test),
         )
     finally:

@@ -7,6 +7,7 @@ server, waiting for a connection, and the work of the server itself, which is to
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -64,9 +65,20 @@ class MongoClient:
     ) -> None:
         self.limits = limits
         self.options = options
+        self._policy = policy
+        self._allow_unix = allow_unix
         self.guard = Guard(policy, allow_unix=allow_unix)
         """Makes its connections."""
         self.driver: AsyncMongoClient[Raw] = Driver(options, self.guard, limits)
+
+    def dedicated(self, connections: int) -> MongoClient:
+        """A client of its own for the same database, which the caller closes: no other call waits for its connections.
+
+        Args:
+            connections: to each server at most.
+        """
+        limits = dataclasses.replace(self.limits, max_pool_size=connections)
+        return MongoClient(self.options, self._policy, limits, allow_unix=self._allow_unix)
 
     def database_name(self, name: str) -> str:
         """The database that a request means: the one it names, or else the connection's.

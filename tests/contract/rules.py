@@ -159,7 +159,9 @@ def streams_without_last_word(files: Files) -> list[str]:
     known = messages(files)
     found = []
     for name, method in methods(files):
-        response = known.get(method.output_type.lstrip("."))
+        # Events that are made here, in bytes, are of the message that the rpc names.
+        made_here = method.options.Extensions[access_pb2.rest].response_json
+        response = known.get(made_here or method.output_type.lstrip("."))
         if (
             not method.server_streaming
             or not method.options.HasExtension(annotations_pb2.http)

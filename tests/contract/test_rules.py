@@ -69,6 +69,10 @@ def silence_stream(files: Files) -> None:
     field(files, "studio.redis.v1.AnalyzeMemoryResponse", "error").name = "failure"
 
 
+def silence_stream_of_bytes(files: Files) -> None:
+    field(files, "studio.mongodb.v1.ChangeEvent", "error").name = "failure"
+
+
 def widen(files: Files) -> None:
     field(files, "studio.redis.v1.ListKeysResponse", "scanned").type = Field.TYPE_INT64
 
@@ -125,6 +129,7 @@ BROKEN: list[tuple[Callable[[Files], None], Callable[[Files], list[str]], str]] 
     (body_of_get, rules.bodies_where_none_may_be, "GetInfo"),
     (unknown_variable, rules.unknown_path_variables, "{nobody}"),
     (silence_stream, rules.streams_without_last_word, "AnalyzeMemory"),
+    (silence_stream_of_bytes, rules.streams_without_last_word, "WatchChanges"),
     (widen, rules.wide_integers, "scanned"),
     (show_secret, rules.unmarked_secrets, "password"),
     (unbind_text, rules.unbounded_fields, "name"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.handlers.aggregation import AggregationHandler
 from services.mongo_svc.handlers.document import DocumentHandler
+from services.mongo_svc.handlers.live import LiveHandler
 from services.mongo_svc.handlers.mongo import MongoHandler
 from services.mongo_svc.handlers.schema import SchemaHandler
 from services.mongo_svc.handlers.server import ServerHandler
@@ -14,6 +17,7 @@ from services.runtime.databases import Databases
 from services.runtime.server import Servicer
 from studio.mongodb.v1.aggregation_service_pb2_grpc import add_AggregationServiceServicer_to_server
 from studio.mongodb.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from studio.mongodb.v1.live_service_pb2_grpc import add_LiveServiceServicer_to_server
 from studio.mongodb.v1.mongo_service_pb2_grpc import add_MongoServiceServicer_to_server
 from studio.mongodb.v1.schema_service_pb2_grpc import add_SchemaServiceServicer_to_server
 from studio.mongodb.v1.server_service_pb2_grpc import add_ServerServiceServicer_to_server
@@ -29,9 +33,19 @@ _SERVICES = (
 )
 
 
-def servicers(databases: Databases[MongoClient], settings: Settings) -> tuple[Servicer, ...]:
-    """The services, for the server."""
+def servicers(
+    databases: Databases[MongoClient], settings: Settings, stopping: asyncio.Event
+) -> tuple[Servicer, ...]:
+    """The services, for the server.
+
+    Args:
+        databases: gives the clients.
+        settings: of this service.
+        stopping: set when it stops.
+    """
     del settings
-    return tuple(
-        Servicer(f"studio.mongodb.v1.{name}", add, handler(databases)) for name, add, handler in _SERVICES
+    live = LiveHandler(databases, stopping)
+    return (
+        *(Servicer(f"studio.mongodb.v1.{name}", add, handler(databases)) for name, add, handler in _SERVICES),
+        Servicer("studio.mongodb.v1.LiveService", add_LiveServiceServicer_to_server, live),
     )

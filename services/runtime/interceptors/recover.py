@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.descriptor_pool import Default
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -27,6 +29,9 @@ LAST_EVENT_FIELD = "error"
 
 RESUME_FIELD = "resume"
 """Field of a streamed message by which interrupted work goes on."""
+
+EVENT_STREAM = "text/event-stream"
+"""Content type of a stream of bytes that is made of server-sent events already."""
 
 log = get_logger(__name__)
 
@@ -62,13 +67,24 @@ class Recover:
 
 async def _write_last_event(method: Method, context: Context, failure: StudioError) -> None:
     """Tells those who read the stream over HTTP, where the status was sent long before."""
-    event = GetMessageClass(Default().FindMessageTypeByName(method.response))()
     last = call.last_event.get()
+    retryable = retry_after_s(failure) is not None
+    error = StreamError(message=sentence(failure), error_code=failure.reason_name, retryable=retryable)
+    if isinstance(last, HttpBody):
+        if last.content_type == EVENT_STREAM:
+            shown = MessageToJson(
+                error,
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+                indent=None,
+            )
+            data = f'data: {{"{LAST_EVENT_FIELD}":{shown}}}\n\n'
+            await context.write(HttpBody(content_type=EVENT_STREAM, data=data.encode()))
+        return
+    event = GetMessageClass(Default().FindMessageTypeByName(method.response))()
     if last is not None and RESUME_FIELD in event.DESCRIPTOR.fields_by_name:
         event.CopyFrom(last)  # how far the work had come, and where it can go on
     if LAST_EVENT_FIELD in event.DESCRIPTOR.fields_by_name:
-        retryable = retry_after_s(failure) is not None
-        error = StreamError(message=sentence(failure), error_code=failure.reason_name, retryable=retryable)
         getattr(event, LAST_EVENT_FIELD).CopyFrom(error)
         await context.write(event)
 
