@@ -78,7 +78,19 @@ def _with_path(fields: list[Element], path: bytes) -> tuple[list[Element], list[
     picks = _picks(fields)
     if picks is None:
         return None
-    return ([*fields, Element(Kind.INT32, path, terms.int32(1).raw)], [path]) if picks else (fields, [])
+    if not picks:
+        return fields, []
+    return [*fields, Element(Kind.INT32, path, terms.int32(1).raw)], [_outermost(fields, path)]
+
+
+def _outermost(fields: Sequence[Element], path: bytes) -> bytes:
+    """What comes with a path and would not without it: of `a.b` all of `a`, where nothing else of that is wanted."""
+    names = path.split(b".")
+    for length in range(1, len(names)):
+        outer = b".".join(names[:length])
+        if not any(each.name.startswith(outer + b".") for each in fields):
+            return outer
+    return path
 
 
 def _picks(fields: Sequence[Element]) -> bool | None:

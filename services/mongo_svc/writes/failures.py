@@ -25,5 +25,6 @@ class Failure:
 def of_server(details: Mapping[str, Any]) -> Failure:
     """An element of the server's `writeErrors`."""
     text = str(details.get("errmsg", ""))
-    error = errors.to_studio_error(WriteError(text, details.get("code"), dict(details)))
+    about = {name: value for name, value in details.items() if name != "op"}  # the document itself
+    error = errors.to_studio_error(WriteError(text, details.get("code"), about))
     return Failure(int(details["index"]), error)
