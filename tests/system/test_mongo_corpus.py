@@ -43,7 +43,7 @@ NOT_KEPT_BY_THE_ENGINE = {
 
 @pytest.fixture
 def collection(mongo_engine: Engine, mongo_database: str) -> Collection:
-    return mongo_engine[mongo_database].get_collection("corpus", codec_options=RAW)
+    return mongo_engine[mongo_database].corpus.with_options(codec_options=RAW)
 
 
 async def insert(collection: Collection, name: str, raw: bytes) -> bool:

@@ -135,6 +135,21 @@ def _keeping(document: bytes, seen: bytes, current: bytes) -> bytes:
 def _kept(field: Element, seen: Element, current: Element) -> Element:
     if field.kind == seen.kind and field.raw == seen.raw:
         return current
-    if field.kind == seen.kind == current.kind and field.kind in {Kind.DOCUMENT, Kind.ARRAY}:
+    if field.kind == seen.kind == current.kind == Kind.DOCUMENT:
         return Element(field.kind, field.name, _keeping(field.raw, seen.raw, current.raw))
+    if field.kind == seen.kind == current.kind == Kind.ARRAY:
+        return Element(field.kind, field.name, _keeping_items(field.raw, seen.raw, current.raw))
     return field
+
+
+def _keeping_items(array: bytes, seen: bytes, current: bytes) -> bytes:
+    """The same for an array, in which values may have moved."""
+    pairs = list(zip(ejson.elements(seen), ejson.elements(current), strict=True))
+    moved = {one.value: other for one, other in reversed(pairs)}
+    items = []
+    for place, each in enumerate(ejson.elements(array)):
+        kept = moved.get(each.value)
+        if place < len(pairs) and (kept is None or pairs[place][0].value == each.value):
+            kept = _kept(each, *pairs[place])
+        items.append(each if kept is None else Element(kept.kind, each.name, kept.raw))
+    return ejson.build(items)

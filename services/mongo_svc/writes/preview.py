@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pymongo
 from bson.raw_bson import RawBSONDocument
 
-from services.mongo_svc import counting, find, terms
+from services.mongo_svc import counting, ejson, find, terms
 from services.mongo_svc.counting import Count
 from services.mongo_svc.paging.places import value_at
 from services.mongo_svc.writes import changing, transactions
@@ -95,7 +95,8 @@ async def _changed(
     for each in before:
         one = terms.id_is(value_at(each, b"_id"))
         # The user's filter stays: the positional `$` goes by it.
-        only = dataclasses.replace(where, filter=terms.all_of(where.filter, one))
+        others = [field for field in ejson.elements(where.filter) if field.name != b"_id"]
+        only = dataclasses.replace(where, filter=ejson.build([*others, *ejson.elements(one)]))
         await changing.update(
             client, only, dataclasses.replace(change, many=False, upsert=False), session=session
         )
