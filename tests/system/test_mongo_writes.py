@@ -78,7 +78,7 @@ async def test_inserting_stops_at_the_first_failure_and_says_where(
 ) -> None:
     documents = [{"_id": 1}, {"_id": 2}, {"_id": 1}, {"_id": 3}]
     answer = await mongo_api.send("POST", "documents", body={**where, "documents": documents})
-    assert answer.status_code in {400, 409}
+    assert (answer.status_code, answer.json()["error_code"]) == (409, "DUPLICATE_KEY")
     assert (metadata(answer)["index"], metadata(answer)["inserted_count"]) == ("2", "2")
     assert [each["_id"] for each in await contents(collection)] == [1, 2]
 
@@ -90,7 +90,10 @@ async def test_inserting_unordered_reports_each_failure(
     documents = [{"_id": n} for n in (1, 2, 3, 3)]
     done = await mongo_api.post("documents", **where, documents=documents, unordered=True)
     assert (done["inserted_ids"], done["failed_count"]) == ([1, 3], 2)
-    assert [each["index"] for each in done["failures"]] == [1, 3]
+    assert [(each["index"], each["error_code"]) for each in done["failures"]] == [
+        (1, "DUPLICATE_KEY"),
+        (3, "DUPLICATE_KEY"),
+    ]
     assert len(await contents(collection)) == 3
 
 
@@ -269,7 +272,7 @@ async def test_a_bulk_says_of_each_write_what_it_did(
     stopped = await mongo_api.post("documents/bulk", **where, operations=operations)
     assert (stopped["succeeded_count"], stopped["failed_count"], stopped["skipped_count"]) == (1, 1, 5)
     assert stopped["results"][0]["inserted_id"] == 10
-    assert stopped["results"][1]["failure"]["index"] == 1
+    assert stopped["results"][1]["failure"]["error_code"] == "DUPLICATE_KEY"
     done = await mongo_api.post("documents/bulk", **where, operations=operations, unordered=True)
     assert (done["succeeded_count"], done["failed_count"], done["skipped_count"]) == (5, 2, 0)
     facts = [
@@ -342,6 +345,24 @@ async def test_what_the_server_refuses_is_the_callers_mistake(
     await collection.insert_one({"_id": 1, "s": "text"})
     assert (await refused(mongo_api, verb, route, **where, **fields))[0] == 400
     assert await contents(collection) == [{"_id": 1, "s": "text"}]
+
+
+async def test_the_rules_of_a_collection(
+    mongo_api: MongoApi, mongo_engine: Engine, collection: Collection, where: dict[str, object]
+) -> None:
+    rules = {"$jsonSchema": {"required": ["a"]}}
+    await mongo_engine[str(where["databaseName"])].create_collection("things", validator=rules)
+    assert await refused(mongo_api, "POST", "documents", **where, documents=[{"_id": 1}]) == (
+        400,
+        "DOCUMENT_INVALID",
+    )
+    await mongo_api.post("documents", **where, documents=[{"_id": 1}], bypassValidation=True)
+    shown = await refused(
+        mongo_api, "PATCH", "documents", **where, filter={}, many=True, dryRun=True, update={"$set": {"b": 1}}
+    )
+    assert shown == (400, "DOCUMENT_INVALID")
+    await send(mongo_api, "PUT", "documents", **where, id=1, document={"a": 1})
+    assert await contents(collection) == [{"_id": 1, "a": 1}]
 
 
 async def test_documents_that_are_too_large_or_too_deep(

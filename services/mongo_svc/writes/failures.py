@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo.errors import WriteError
-
 from services.mongo_svc import errors
 from services.runtime.errors import StudioError
 
@@ -24,7 +22,5 @@ class Failure:
 
 def of_server(details: Mapping[str, Any]) -> Failure:
     """An element of the server's `writeErrors`."""
-    text = str(details.get("errmsg", ""))
     about = {name: value for name, value in details.items() if name != "op"}  # the document itself
-    error = errors.to_studio_error(WriteError(text, details.get("code"), about))
-    return Failure(int(details["index"]), error)
+    return Failure(int(details["index"]), errors.of_code(int(details.get("code", 0)), "", about))
