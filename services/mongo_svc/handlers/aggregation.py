@@ -11,7 +11,7 @@ from google.api.httpbody_pb2 import HttpBody
 from services.mongo_svc import answers, bodies, policy
 from services.mongo_svc.aggregation import bounds, explain, preview, run
 from services.mongo_svc.client import MongoClient, without_none
-from services.mongo_svc.handlers import explaining, given
+from services.mongo_svc.handlers import explaining, given, raw_streams
 from services.mongo_svc.policy import Pipeline
 from services.runtime.databases import Databases, is_read_only
 from services.runtime.errors import invalid_argument
@@ -79,9 +79,10 @@ class AggregationHandler(AggregationServiceServicer):
                 raise invalid_argument("limit", "can't be given with a pipeline that writes")
             with self._places.take(request.database_id):
                 question = _question(body, database, pipeline)
-                async with contextlib.aclosing(run.stream(client, question, limit=body.limit)) as batches:
-                    async for batch in batches:
-                        yield HttpBody(content_type=bodies.BSON_TYPE, data=batch)
+                batches = run.stream(client, question, limit=body.limit)
+                async with contextlib.aclosing(raw_streams.chunks(batches)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
 
     async def PreviewPipeline(self, request: pb.PreviewPipelineRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """What each stage gives."""

@@ -12,7 +12,7 @@ from google.api.httpbody_pb2 import HttpBody
 from services.mongo_svc import answers, bodies, counting, ejson, errors, find, paging
 from services.mongo_svc.bounds import STREAMS, STREAMS_OF_ONE_DATABASE
 from services.mongo_svc.client import MongoClient
-from services.mongo_svc.handlers import fields
+from services.mongo_svc.handlers import fields, raw_streams
 from services.runtime.databases import Databases
 from services.runtime.places import Places
 from studio.mongodb.v1 import document_service_pb2 as pb
@@ -75,9 +75,9 @@ class DocumentReads(DocumentServiceServicer):
         async with await self._databases.lease(request.database_id) as client:
             query = fields.page_query(body, client, 0)
             with self._streams.take(request.database_id):
-                async with contextlib.aclosing(find.raw_batches(client, query)) as batches:
-                    async for batch in batches:
-                        yield HttpBody(content_type=bodies.BSON_TYPE, data=batch)
+                async with contextlib.aclosing(raw_streams.chunks(find.raw_batches(client, query))) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """One document by its `_id`."""
