@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.empty_pb2 import Empty
 
 from services import VERSION
-from services.mongo_svc import answers, namespaces, stats
+from services.mongo_svc import answers, bodies, namespaces, stats
+from services.mongo_svc.catalog import changes
 from services.mongo_svc.client import MongoClient
+from services.mongo_svc.handlers import commands
+from services.mongo_svc.handlers.collection import collection_info
 from services.runtime.databases import Databases
+from services.runtime.errors import invalid_argument
 from studio.mongodb.v1 import mongo_service_pb2 as pb
+from studio.mongodb.v1.collection_service_pb2 import CreateCollectionBody
 from studio.mongodb.v1.mongo_service_pb2_grpc import MongoServiceServicer
 
 if TYPE_CHECKING:
@@ -47,6 +53,27 @@ class MongoHandler(MongoServiceServicer):
             response.databases.add(name=each.name, size_bytes=each.size_bytes, is_system=each.is_system)
         return response
 
+    async def CreateDatabase(self, request: pb.CreateDatabaseRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+        """Makes a database by its first collection."""
+        del context
+        body = bodies.read(request.body, CreateCollectionBody)
+        if not body.database_name:
+            raise invalid_argument("database_name", "must be given")
+        async with await self._databases.lease(request.database_id) as client:
+            options = commands.of_collection(body, body.database_name)
+            made = await changes.create_database(client, body.database_name, body.collection, options)
+        response = pb.CreateDatabaseResponse(
+            database_name=body.database_name, collection=collection_info(made)
+        )
+        return answers.render(response, answers.mode_of(body.ejson))
+
+    async def DropDatabase(self, request: pb.DropDatabaseRequest, context: Context) -> Empty:  # noqa: N802  the rpc
+        """Drops a database."""
+        del context
+        async with await self._databases.lease(request.database_id) as client:
+            await changes.drop_database(client, request.database_name, request.confirm)
+        return Empty()
+
     async def ListCollections(self, request: pb.ListCollectionsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """A page of the collections of a database."""
         del context
@@ -59,10 +86,9 @@ class MongoHandler(MongoServiceServicer):
         )
         async with await self._databases.lease(request.database_id) as client:
             page = await namespaces.list_collections(client, query)
-        response = pb.ListCollectionsResponse(next_page_token=page.next)
-        for each in page.collections:
-            added = response.collections.add(name=each.name, type=each.type, read_only=each.type == "view")
-            added.options.bson = each.options
+        response = pb.ListCollectionsResponse(
+            collections=map(collection_info, page.collections), next_page_token=page.next
+        )
         return answers.render(response, answers.mode_of(request.ejson))
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:  # noqa: N802  the rpc
@@ -88,4 +114,19 @@ class MongoHandler(MongoServiceServicer):
             view_count=found.views,
             capped=found.capped,
             index_sizes=found.index_sizes,
+            type=found.type,
+            free_storage_bytes=found.free_bytes,
+            max_bytes=found.max_bytes,
+            max_documents=found.max_documents,
+            bucket_count=found.buckets,
+            shards=[
+                pb.ShardStats(
+                    shard=each.shard,
+                    document_count=each.documents,
+                    data_bytes=each.data_bytes,
+                    storage_bytes=each.storage_bytes,
+                    index_bytes=each.index_bytes,
+                )
+                for each in found.shards
+            ],
         )

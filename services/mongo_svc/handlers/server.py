@@ -25,6 +25,7 @@ from services.mongo_svc.server.asking import Missing, number
 from services.runtime.databases import Databases
 from services.runtime.rates import Rates
 from studio.mongodb.v1 import server_service_pb2 as pb
+from studio.mongodb.v1.common_pb2 import Unavailable
 from studio.mongodb.v1.server_service_pb2_grpc import ServerServiceServicer
 
 if TYPE_CHECKING:
@@ -210,8 +211,8 @@ class ServerHandler(ServerServiceServicer):
         )
 
 
-def _unavailable(missing: Iterable[Missing]) -> list[pb.Unavailable]:
-    return [pb.Unavailable(what=each.what, permission=each.permission, role=each.role) for each in missing]
+def _unavailable(missing: Iterable[Missing]) -> list[Unavailable]:
+    return [Unavailable(what=each.what, permission=each.permission, role=each.role) for each in missing]
 
 
 def _operation(found: operations.Operation) -> pb.Operation:

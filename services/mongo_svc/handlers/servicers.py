@@ -6,7 +6,9 @@ import asyncio
 
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.handlers.aggregation import AggregationHandler
+from services.mongo_svc.handlers.collection import CollectionHandler
 from services.mongo_svc.handlers.document import DocumentHandler
+from services.mongo_svc.handlers.index import IndexHandler
 from services.mongo_svc.handlers.live import LiveHandler
 from services.mongo_svc.handlers.mongo import MongoHandler
 from services.mongo_svc.handlers.schema import SchemaHandler
@@ -16,7 +18,9 @@ from services.mongo_svc.settings import Settings
 from services.runtime.databases import Databases
 from services.runtime.server import Servicer
 from studio.mongodb.v1.aggregation_service_pb2_grpc import add_AggregationServiceServicer_to_server
+from studio.mongodb.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from studio.mongodb.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from studio.mongodb.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from studio.mongodb.v1.live_service_pb2_grpc import add_LiveServiceServicer_to_server
 from studio.mongodb.v1.mongo_service_pb2_grpc import add_MongoServiceServicer_to_server
 from studio.mongodb.v1.schema_service_pb2_grpc import add_SchemaServiceServicer_to_server
@@ -24,6 +28,8 @@ from studio.mongodb.v1.server_service_pb2_grpc import add_ServerServiceServicer_
 from studio.mongodb.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 
 _SERVICES = (
+    ("CollectionService", add_CollectionServiceServicer_to_server, CollectionHandler),
+    ("IndexService", add_IndexServiceServicer_to_server, IndexHandler),
     ("MongoService", add_MongoServiceServicer_to_server, MongoHandler),
     ("DocumentService", add_DocumentServiceServicer_to_server, DocumentHandler),
     ("AggregationService", add_AggregationServiceServicer_to_server, AggregationHandler),

@@ -1,0 +1,1 @@
+"""Indexes: listed with their size and use, built with progress, hidden, dropped."""
