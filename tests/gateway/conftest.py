@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.gateway.harness import (
+    MONGODB,
     REDIS,
     REGISTRY,
     Gateway,
@@ -23,6 +24,7 @@ async def services() -> AsyncIterator[dict[str, Service]]:
     found = {
         "registry": Service(Script(), (REGISTRY,), free_port()),
         "redis": Service(Script(), (REDIS,), free_port()),
+        "mongodb": Service(Script(), (MONGODB,), free_port()),
     }
     for service in found.values():
         await service.start()
@@ -39,6 +41,7 @@ async def gateway(
         tmp_path_factory.mktemp("gateway"),
         REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
         REDIS_SVC_ADDRESS=f"127.0.0.1:{services['redis'].port}",
+        MONGO_SVC_ADDRESS=f"127.0.0.1:{services['mongodb'].port}",
         CORS_ALLOW_ORIGINS="https://studio.example.com",
         GATEWAY_REQUEST_TIMEOUT_S="2",
         GATEWAY_MAX_RESPONSE_BYTES=str(64 * 2**20),
@@ -52,6 +55,13 @@ def redis(services: dict[str, Service]) -> Iterator[Script]:
     services["redis"].script.reset()
     yield services["redis"].script
     services["redis"].script.reset()
+
+
+@pytest.fixture
+def mongodb_script(services: dict[str, Service]) -> Iterator[Script]:
+    services["mongodb"].script.reset()
+    yield services["mongodb"].script
+    services["mongodb"].script.reset()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from services.runtime import statuses
+from services.runtime.contract import load_contract
 from services.runtime.errors import StudioError
 from studio.redis.v1 import redis_service_pb2_grpc
 from studio.registry.v1 import registry_service_pb2_grpc, resolver_service_pb2_grpc
@@ -40,6 +41,7 @@ DATABASE_ID = "6f1de6a0-6d6e-4bd2-9bc0-3dcb4a1f3f6a"
 
 REGISTRY = "studio.registry.v1.RegistryService"
 REDIS = "studio.redis.v1.RedisService"
+MONGODB = "studio.mongodb.v1.MongoService"
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Answer = Callable[[Any, Context], Awaitable[Message]]
@@ -130,11 +132,32 @@ class Service:
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
         if REDIS in self.names:
             redis_service_pb2_grpc.add_RedisServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # stands for it
+        elif MONGODB in self.names:
+            for service, handlers in self._unary("mongodb"):
+                self.server.add_generic_rpc_handlers(
+                    (grpc.method_handlers_generic_handler(service, handlers),)
+                )
         else:
             registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # as above
             resolver_service_pb2_grpc.add_ResolverServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # as above
         assert self.server.add_insecure_port(f"127.0.0.1:{self.port}") == self.port
         await self.server.start()
+
+    def _unary(self, area: str) -> Iterator[tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]]:
+        """Every service of an area with its rpcs that answer once; requests stay bytes."""
+        methods = load_contract().of_area(area)
+        for service in sorted({method.service for method in methods}):
+            yield (
+                service,
+                {
+                    method.name: grpc.unary_unary_rpc_method_handler(
+                        getattr(self.script, method.name),
+                        response_serializer=lambda message: message.SerializeToString(),
+                    )
+                    for method in methods
+                    if method.service == service and not method.server_streaming
+                },
+            )
 
     async def stop(self) -> None:
         """Stops at once: connections break."""

@@ -112,9 +112,9 @@ async def test_services_that_are_not_of_the_contract_have_no_route(channel: grpc
 
 
 async def test_an_engine_that_is_off_says_so(channel: grpc.aio.Channel) -> None:
-    error = await refused(channel, "/studio.mongodb.v1.MongoService/Find")
+    error = await refused(channel, "/studio.bun.v1.BunService/Forward")
     assert error.code() == grpc.StatusCode.UNIMPLEMENTED
-    assert "MONGO_SVC_ADDRESS" in (error.details() or "")
+    assert "BUN_PROXY_ADDRESS" in (error.details() or "")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/grpc-web", "text/plain", ""])

@@ -157,7 +157,7 @@ def test_the_transcoders_descriptors_lack_only_what_envoy_refuses() -> None:
 def test_every_public_rpc_has_a_route_and_no_internal_one() -> None:
     grpc_paths = {
         route["match"]["path"]
-        for route in route_list()
+        for route in route_list(mongo_svc_address="mongo:1")
         if "grpc" in route["match"] and "path" in route["match"]
     }
     public = {path for path, method in load_contract().methods.items() if method.http}
