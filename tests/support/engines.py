@@ -73,8 +73,10 @@ class Foreground:
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(signal.SIGCONT)
+        # In this order: while SIGCONT is being handled by the main thread, the kernel gives the next signal to another
+        # one, and a Python program whose main thread waits for an event never learns of it.
         process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
         try:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
