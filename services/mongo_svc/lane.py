@@ -42,26 +42,29 @@ def is_open(driver: AsyncMongoClient[Any]) -> bool:
 
 
 async def read(driver: AsyncMongoClient[Any], database: str, command: Mapping[str, Any]) -> RawBSONDocument:
-    """Runs a command that reads and leaves no cursor open; call it inside `pymongo.timeout`.
+    """Runs a command that reads; call it inside `pymongo.timeout`, whose end reaches the server as `maxTimeMS`.
+
+    A cursor that it leaves open belongs to no session: it is the caller's to close.
 
     Raises:
         PyMongoError: as PyMongo's own methods do.
     """
-    request_id = next(_request_ids)
-    body = bson.encode({**command, "$db": database})
-    message = _HEADER.pack(_HEADER.size + len(body), request_id, 0, _OP_MSG, 0, 0) + body
     for tries_left in reversed(range(_TRIES)):
         try:
-            return await _once(driver, message, request_id, next(iter(command)))
+            return await _once(driver, {**command, "$db": database})
         except (ConnectionFailure, NotPrimaryError):
             if not (tries_left and driver.options.retry_reads):
                 raise
     raise AssertionError("unreachable")
 
 
-async def _once(driver: AsyncMongoClient[Any], message: bytes, request_id: int, name: str) -> RawBSONDocument:
+async def _once(driver: AsyncMongoClient[Any], command: dict[str, Any]) -> RawBSONDocument:
+    name = next(iter(command))
     checkout = await driver._conn_for_reads(ReadPreference.PRIMARY, None, name)  # noqa: SLF001  see the module
     async with checkout as (connection, _):
+        connection.apply_timeout(command)
+        request_id, body = next(_request_ids), bson.encode(command)
+        message = _HEADER.pack(_HEADER.size + len(body), request_id, 0, _OP_MSG, 0, 0) + body
         await connection.send_message(message, 0)
         reply = await connection.receive_message(request_id)
         answer = RawBSONDocument(bytes(reply.raw_command_response()))
