@@ -175,7 +175,7 @@ async def test_a_stage_that_takes_too_long_is_told_as_such(
         "aggregate/preview",
         **orders,
         pipeline=[{"$limit": 2000}, {"$lookup": every_pair}, {"$unwind": "$pairs"}, {"$count": "n"}],
-        maxTimeMs=500,
+        maxTimeMS=500,
     )
     failed = [each for each in preview["stages"] if each["error"] and each["index"] >= 0]
     assert failed, preview

@@ -55,7 +55,7 @@ async def test_a_question_in_a_body_and_all_its_parts(
         "skip": 2,
         "limit": 3,
         "collation": {"locale": "en", "strength": 2},
-        "maxTimeMs": 2000,
+        "maxTimeMS": 2000,
         "comment": "from a test",
     }
     page = await mongo_reader.post("documents/find", **question)
