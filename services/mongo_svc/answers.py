@@ -5,6 +5,7 @@ As protobuf's own JSON: names in snake_case, zero values included, whole doubles
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -15,6 +16,9 @@ from services.mongo_svc import ejson
 from services.mongo_svc.bodies import JSON_TYPE
 from services.mongo_svc.ejson import Mode
 from studio.mongodb.v1.common_pb2 import ExtendedJson
+
+SLICE = 200
+"""Documents that are written in a row: about 2 ms, where they are small."""
 
 _DOCUMENTS = frozenset({0, 3})
 
@@ -27,6 +31,23 @@ def mode_of(text: str) -> Mode:
 def render(message: Message, mode: Mode = Mode.RELAXED) -> HttpBody:
     """The answer of an rpc whose `response_json` is the message's type."""
     return HttpBody(content_type=JSON_TYPE, data=to_json(message, mode))
+
+
+async def rendered(message: Message, mode: Mode = Mode.RELAXED) -> HttpBody:
+    """As `render`, for many documents: others have their turn on the event loop meanwhile."""
+    whole = []
+    for field in message.DESCRIPTOR.fields:
+        values: Any = getattr(message, field.name)
+        if not field.is_repeated or field.message_type is not ExtendedJson.DESCRIPTOR:
+            whole.append(b'"%s":%s' % (field.name.encode(), _field(message, field, mode)))
+            continue
+        texts: list[bytes] = []
+        for start in range(0, len(values), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            texts += _items(field, values[start : start + SLICE], mode)
+        whole.append(b'"%s":[%s]' % (field.name.encode(), b",".join(texts)))
+    return HttpBody(content_type=JSON_TYPE, data=b"{%s}" % b",".join(whole))
 
 
 def to_json(message: Message, mode: Mode = Mode.RELAXED) -> bytes:

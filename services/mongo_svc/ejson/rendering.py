@@ -99,8 +99,32 @@ def _binary(raw: bytes) -> str:
     return f'{{"$binary":{{"base64":"{_base64(content)}","subType":"{subtype:02x}"}}}}'
 
 
-@lru_cache(CACHED_VALUES)
+_DECIMAL_BIAS: Final = 6176
+_LARGE: Final = 0b11 << 61
+"""Set in a decimal that is infinite, no number, or has more than 34 digits."""
+_MAX_COEFFICIENT: Final = 10**34 - 1
+_SMALLEST_PLAIN: Final = -6
+"""https://github.com/mongodb/specifications/blob/master/source/bson-decimal128/decimal128.md#to-string-representation"""
+_unpack_decimal = struct.Struct("<QQ").unpack
+
+
 def _decimal(raw: bytes) -> str:
+    # Money, mostly: the driver's own text of one takes 40 µs.
+    low, high = _unpack_decimal(raw)
+    exponent = (high >> 49 & 0x3FFF) - _DECIMAL_BIAS
+    coefficient = (high & 0x1_FFFF_FFFF_FFFF) << 64 | low
+    digits = str(coefficient)
+    plain = exponent <= 0 and exponent + len(digits) - 1 >= _SMALLEST_PLAIN
+    if high & _LARGE == _LARGE or not plain or coefficient > _MAX_COEFFICIENT:
+        return _rare_decimal(raw)
+    if exponent:
+        digits = digits.rjust(1 - exponent, "0")
+        digits = f"{digits[:exponent]}.{digits[exponent:]}"
+    return f'{{"$numberDecimal":"{"-" if high >> 63 else ""}{digits}"}}'
+
+
+@lru_cache(CACHED_VALUES)
+def _rare_decimal(raw: bytes) -> str:
     value = Decimal128.from_bid(raw)
     text = str(value)
     # Not-a-number with a payload, and numbers of more than 34 digits, which count as zero, look like others.

@@ -63,7 +63,7 @@ class AggregationHandler(AggregationServiceServicer):
             wrote=_target(pipeline, database),
             elapsed_ms=found.elapsed_s * 1000,
         )
-        return answers.render(response, answers.mode_of(body.ejson))
+        return await answers.rendered(response, answers.mode_of(body.ejson))
 
     async def StreamAggregate(  # noqa: N802  the rpc
         self, request: pb.StreamAggregateRequest, context: Context

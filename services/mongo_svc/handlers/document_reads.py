@@ -142,4 +142,4 @@ async def _page(client: MongoClient, query: find.Query, token: str, ejson_: str)
     response = pb.ListDocumentsResponse(next_page_token=found.next)
     for each in found.documents:
         response.documents.add(bson=each)
-    return answers.render(response, answers.mode_of(ejson_))
+    return await answers.rendered(response, answers.mode_of(ejson_))

@@ -121,10 +121,13 @@ class _Walk:
     async def page(self, question: bytes) -> Page | None:
         """The page; None where an array turned up, and it has to be counted."""
         found = await self._find()
-        positions = [places.position(each, self._order.keys) for each in found.documents]
+        documents, more = _cut(self._client, self._query, found.documents, more=found.more)
+        keys = self._order.keys
+        # An `_id` is no array and has no equal: its places but the last don't matter.
+        looked_at = documents[-1:] if all(key.path == _ID for key in keys) else found.documents
+        positions = [places.position(each, keys) for each in looked_at]
         if found.ranges > 1 and None in positions:
             return None  # an array may be in several ranges: by one element here, by another there
-        documents, more = _cut(self._client, self._query, found.documents, more=found.more)
         shown = [self._adapted.strip(each) for each in documents]
         if not more:
             return Page(shown, "")
