@@ -7,6 +7,7 @@ of PyMongo that are not public; `tests/mongo_svc/test_lane.py` fails where a new
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import struct
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.errors import ConnectionFailure, NotPrimaryError
 from pymongo.helpers_shared import _check_command_response
+from pymongo.message import _UNPACK_REPLY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,12 +64,19 @@ async def _once(driver: AsyncMongoClient[Any], command: dict[str, Any]) -> RawBS
     name = next(iter(command))
     checkout = await driver._conn_for_reads(ReadPreference.PRIMARY, None, name)  # noqa: SLF001  see the module
     async with checkout as (connection, _):
-        connection.apply_timeout(command)
+        left_s = connection.apply_timeout(command)
         request_id, body = next(_request_ids), bson.encode(command)
         message = _HEADER.pack(_HEADER.size + len(body), request_id, 0, _OP_MSG, 0, 0) + body
-        await connection.send_message(message, 0)
-        reply = await connection.receive_message(request_id)
-        answer = RawBSONDocument(bytes(reply.raw_command_response()))
+        protocol = connection.conn.get_conn
+        try:
+            # The driver's own way to wait makes three tasks for it.
+            async with asyncio.timeout(left_s):
+                await protocol.write(message)
+                data, kind = await protocol.read(request_id, connection.max_message_size)
+        except BaseException as error:  # also a cancellation: what is still to come must reach nobody else
+            await connection._raise_connection_failure(error)  # noqa: SLF001  see the module
+            raise
+        answer = RawBSONDocument(bytes(_UNPACK_REPLY[kind](data).raw_command_response()))
         # Inside the block: what it raises may tell the topology that the primary is another.
         _check_command_response(answer, connection.max_wire_version)
         return answer
