@@ -57,7 +57,7 @@ def cors_policy(settings: GatewaySettings) -> Config:
         "allow_origin_string_match": matchers,
         "allow_methods": "GET, POST, PUT, PATCH, DELETE",
         "allow_headers": "authorization, content-type, accept",
-        "expose_headers": "x-next-page-token, x-stale, x-request-id, retry-after",
+        "expose_headers": "x-next-page-token, x-stale, x-request-id, retry-after, content-disposition",
         "max_age": str(PREFLIGHT_CACHE_S),
         # Tokens travel in a header that pages set themselves, never in a cookie.
         "allow_credentials": False,

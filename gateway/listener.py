@@ -17,8 +17,6 @@ MAX_HEADERS_KB = 96
 MAX_HEADERS = 100
 HEADERS_TIMEOUT_S = 10
 """From the first byte of a request to the end of its headers."""
-REQUEST_TIMEOUT_S = 120
-"""From there to the end of its body: 16 MiB at 1 Mbit/s."""
 STREAM_IDLE_S = 60
 """Without a byte in either direction, before an answer and while it is read."""
 CONNECTION_IDLE_S = 300
@@ -67,13 +65,18 @@ def connection_manager(contract: Contract, settings: GatewaySettings, descriptor
         "route_config": {"name": "api", "virtual_hosts": [host]},
         "http_filters": filters.http_filters(contract, settings, descriptors),
         "local_reply_config": local_replies(),
-        **_paths_and_headers(),
+        **_paths_and_headers(settings),
         **_timeouts(),
         "access_log": [_access_log()],
     }
 
 
-def _paths_and_headers() -> Config:
+def _longest_s(settings: GatewaySettings) -> float:
+    """`timeout` begins when a request has arrived, so this bounds its arriving."""
+    return routes.REQUEST_TIMEOUT_S + settings.gateway_request_timeout_s + 2 * routes.DEADLINE_MARGIN_S
+
+
+def _paths_and_headers(settings: GatewaySettings) -> Config:
     return {
         # `%2F` and `%5C`: what is one segment to Envoy could be two to a service.
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
@@ -84,6 +87,8 @@ def _paths_and_headers() -> Config:
         "common_http_protocol_options": {
             "idle_timeout": f"{CONNECTION_IDLE_S}s",
             "max_headers_count": MAX_HEADERS,
+            # Of what has no bound of its own: the body, then the answer.
+            "max_stream_duration": f"{_longest_s(settings):.3f}s",
             # `x_request_id` and `x-request-id` are one name to much software.
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
@@ -136,7 +141,8 @@ def _strip_internal_headers() -> Config:
 def _timeouts() -> Config:
     return {
         "request_headers_timeout": f"{HEADERS_TIMEOUT_S}s",
-        "request_timeout": f"{REQUEST_TIMEOUT_S}s",
+        # It would hold for all: uploads take as long as they take. `max_stream_duration` is what others have.
+        "request_timeout": "0s",
         "stream_idle_timeout": f"{STREAM_IDLE_S}s",
         # While draining: how long after the first GOAWAY new requests on a connection are still taken.
         "drain_timeout": "2s",

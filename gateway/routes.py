@@ -32,8 +32,11 @@ DEADLINE_MARGIN_S = 0.5
 OK = 200
 NO_SUCH_PATH = "There is no such path."
 
+REQUEST_TIMEOUT_S = 120
+"""From the end of a request's headers to the end of its body: 16 MiB at 1 Mbit/s. Streams of requests have no end."""
+
 STREAM_IDLE_S = 300
-"""A stream that says nothing for so long is closed."""
+"""A stream that says nothing for so long, in either direction, is closed."""
 
 
 def virtual_host(contract: Contract, settings: GatewaySettings) -> Config:
@@ -126,8 +129,12 @@ def _grpc_route(method: Method, settings: GatewaySettings) -> Config:
         "typed_per_filter_config": {TRANSCODER: DISABLED},
         "route": action,
     }
-    if method.server_streaming:
-        action |= {"timeout": "0s", "idle_timeout": f"{STREAM_IDLE_S}s"}
+    if method.client_streaming:
+        # What has begun to flow can't be repeated, and keeping it to repeat it would take memory.
+        del action["retry_policy"]
+    if method.server_streaming or method.client_streaming:
+        # The listener's bound of all that take and give one message does not hold for them.
+        action |= {"timeout": "0s", "idle_timeout": f"{STREAM_IDLE_S}s", "max_stream_duration": _at_most(0)}
         return route
     deadline_s = settings.gateway_request_timeout_s
     action["timeout"] = f"{deadline_s + DEADLINE_MARGIN_S:.3f}s"
@@ -139,6 +146,14 @@ def _grpc_route(method: Method, settings: GatewaySettings) -> Config:
         }
     ]
     return route
+
+
+def _at_most(seconds: float) -> Config:
+    """A bound of the whole stream, from its headers on; 0 for none.
+
+    Not for the route of an rpc that has a deadline: Envoy takes it for the only bound of gRPC, and forgets `timeout`.
+    """
+    return {"max_stream_duration": f"{seconds:.3f}s"}
 
 
 def _rest_form(method: Method) -> dict[str, str | int]:
@@ -194,6 +209,8 @@ def _rest_route(rule: HttpRule, method: Method, contract: Contract, settings: Ga
         "typed_per_filter_config": {HEADER_MUTATION: without_grpc_headers()},
         "route": {"cluster": service},
     }
+    # Until the transcoder has read what it must, and the service's route takes over.
+    route["route"]["max_stream_duration"] = _at_most(0 if method.client_streaming else REQUEST_TIMEOUT_S)
     names = body_names(contract, method) if rule.body == "*" else ""
     if names:
         route["metadata"] = _metadata(service=service, body_fields=names)

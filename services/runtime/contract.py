@@ -75,6 +75,8 @@ class Method:
     """Full name of the message that a body taken as bytes holds as JSON; empty where the request itself is JSON."""
     response_json: str = ""
     """Full name of the message that an answer given as bytes holds as JSON; empty for any other answer."""
+    client_streaming: bool = False
+    """The request is a stream; over HTTP one body, however long."""
 
     @property
     def area(self) -> str:
@@ -145,6 +147,7 @@ def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
                     comment=comments.get((_SERVICE, service_index, _METHOD, method_index), ""),
                     request_json=rest.request_json,
                     response_json=rest.response_json,
+                    client_streaming=method.client_streaming,
                 )
 
 

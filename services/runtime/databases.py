@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
 from services.runtime import context as call
@@ -10,9 +10,12 @@ from services.runtime.errors import StudioError
 from services.runtime.pool import ClientPool, Lease
 from services.runtime.resolver import Connection, Resolver
 from studio.options.v1.access_pb2 import ROLE_READ_ONLY
-from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_READ_ONLY
+from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_READ_ONLY, ERROR_REASON_DB_UNAVAILABLE
 
 ClientT = TypeVar("ClientT")
+
+Check = Callable[[], Awaitable[None]]
+"""Raises when long work must end: the database is gone, or is another one now."""
 
 _FALSE = frozenset({"", "false", "no", "0", "off"})
 
@@ -57,6 +60,21 @@ class Databases(Generic[ClientT]):
             StudioError: DB_NOT_FOUND, REGISTRY_UNAVAILABLE, CONNECTION_UNREADABLE.
         """
         return await self._resolver.resolve(database_id)
+
+    async def check_of(self, database_id: str) -> Check:
+        """A check that long work asks now and then, whether its database is still the one it began with.
+
+        Raises:
+            StudioError: as `connection`; the check itself DB_NOT_FOUND and DB_UNAVAILABLE.
+        """
+        connection = await self.connection(database_id)
+
+        async def check() -> None:
+            # Raises DB_NOT_FOUND by itself where the database is gone.
+            if (await self.connection(database_id)).revision != connection.revision:
+                raise StudioError(ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed.")
+
+        return check
 
 
 def is_read_only(config: Mapping[str, object]) -> bool:

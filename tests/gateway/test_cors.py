@@ -59,4 +59,10 @@ async def test_answers_and_refusals_can_be_read(
             answer = await each.get(STATUS, headers={"origin": ALLOWED})
             assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, ALLOWED)
             exposed = set(answer.headers["access-control-expose-headers"].split(", "))
-            assert exposed == {"x-next-page-token", "x-stale", "x-request-id", "retry-after"}
+            assert exposed == {
+                "x-next-page-token",
+                "x-stale",
+                "x-request-id",
+                "retry-after",
+                "content-disposition",
+            }

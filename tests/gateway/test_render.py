@@ -205,6 +205,40 @@ def test_streams_have_no_deadline_and_others_have() -> None:
     assert other["request_headers_to_add"][0]["header"] == {"key": "grpc-timeout", "value": "15000m"}
 
 
+def test_a_body_has_a_bound_in_time_unless_it_is_a_stream() -> None:
+    found = [each for each in route_list(mongo_svc_address="mongo:1") if "route" in each]
+    methods = [
+        method for method in load_contract().methods.values() if method.http and not method.is_internal
+    ]
+    for method in methods:
+        path = method.path
+        (service,) = (each["route"] for each in found if each["match"].get("path") == path)
+        rests = [
+            each["route"]
+            for each in found
+            if each["match"].get("headers", [{}])[0].get("string_match") == {"exact": method.http[0].verb}
+            and _matches(each, method.http[0].template)
+        ]
+        assert rests, path
+        assert all((_longest_s(each) == 0) == method.client_streaming for each in rests), path
+        is_stream = method.client_streaming or method.server_streaming
+        # None here means the listener's; beside a deadline there can be none.
+        assert _longest_s(service) == (0 if is_stream else None), path
+        # To repeat a stream of requests, the gateway would have to keep it.
+        assert ("retry_policy" in service) != method.client_streaming, path
+
+
+def _longest_s(action: dict[str, Any]) -> float | None:
+    bound = action.get("max_stream_duration")
+    return None if bound is None else float(bound["max_stream_duration"].rstrip("s"))
+
+
+def _matches(route: dict[str, Any], template: str) -> bool:
+    if paths.is_literal(template):
+        return bool(route["match"].get("path") == template)
+    return bool(route["match"].get("safe_regex", {}).get("regex") == paths.regex(template))
+
+
 def test_only_what_changes_nothing_is_repeated_after_a_broken_connection() -> None:
     contract = load_contract()
     for route in route_list():
@@ -306,6 +340,7 @@ def test_admin_is_a_socket_unless_an_address_is_set() -> None:
 def test_slow_clients_have_bounds() -> None:
     listener = rendered()["static_resources"]["listeners"][0]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    bounded = ("request_headers_timeout", "request_timeout", "stream_idle_timeout", "delayed_close_timeout")
+    bounded = ("request_headers_timeout", "stream_idle_timeout", "delayed_close_timeout")
     assert all(float(manager[name].rstrip("s")) > 0 for name in bounded)
-    assert float(manager["common_http_protocol_options"]["idle_timeout"].rstrip("s")) > 0
+    for name in ("idle_timeout", "max_stream_duration"):
+        assert float(manager["common_http_protocol_options"][name].rstrip("s")) > 0

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.runtime import context, server
 from services.runtime.contract import Method, load_contract
-from services.runtime.interceptors.chain import Chain, Context, Handler
+from services.runtime.interceptors.chain import Chain, Context, Handler, Request
 from services.runtime.service_client import open_channel
 from studio.redis.v1 import redis_service_pb2 as redis
 from studio.registry.v1 import resolver_service_pb2 as resolving
@@ -51,7 +51,7 @@ async def test_the_first_step_is_the_outermost() -> None:
         def wrap(self, method: Method, handler: Handler) -> Handler:
             del method
 
-            async def wrapped(request: Message, call: Context) -> Message | None:
+            async def wrapped(request: Request, call: Context) -> Message | None:
                 entered.append(self.name)
                 return await handler(request, call)
 

@@ -13,10 +13,8 @@ from services.redis_svc.bulk.walk import Batch, walk
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import is_denied_key, to_studio_error
 from services.redis_svc.replies import ServerError
+from services.runtime.databases import Check
 from studio.options.v1 import errors_pb2 as e
-
-Check = Callable[[], Awaitable[None]]
-"""Raises when the work must end: the database is gone, or is another one now."""
 
 _ABOUT_THE_KEY = frozenset({"ERR", "WRONGTYPE", "BUSYKEY", "TRYAGAIN", "CROSSSLOT", "MOVED", "ASK"})
 _ENDS_THE_WORK = frozenset({e.ERROR_REASON_NOT_SUPPORTED, e.ERROR_REASON_DB_UNAVAILABLE})

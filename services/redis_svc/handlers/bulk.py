@@ -140,13 +140,7 @@ class BulkHandler(BulkServiceServicer):
     @contextlib.asynccontextmanager
     async def _job(self, asked: _Asked) -> AsyncIterator[Job]:
         database_id = asked.database_id
-        connection = await self._databases.connection(database_id)
-
-        async def check() -> None:
-            # Raises DB_NOT_FOUND by itself where the database is gone.
-            if (await self._databases.connection(database_id)).revision != connection.revision:
-                raise StudioError(e.ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed.")
-
+        check = await self._databases.check_of(database_id)
         with self._places.take(database_id):
             async with await self._databases.client(database_id, only_reads=asked.only_reads) as client:
                 yield Job(

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request
 from studio.options.v1.errors_pb2 import ERROR_REASON_RESOURCE_EXHAUSTED
 
 
@@ -30,7 +30,7 @@ class Admit:
     def wrap(self, method: Method, handler: Handler) -> Handler:  # noqa: ARG002  every rpc alike
         """The handler, while there is room."""
 
-        async def admitted(request: Message, context: Context) -> Message | None:
+        async def admitted(request: Request, context: Context) -> Message | None:
             if self._running >= self._max_running:
                 raise StudioError(
                     ERROR_REASON_RESOURCE_EXHAUSTED,

@@ -8,7 +8,7 @@ from services.runtime import context as call
 from services.runtime.auth.tokens import TokenVerifier, bearer_token
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request
 from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN, ERROR_REASON_AUTH_REQUIRED
 
 HEADER = "authorization"
@@ -29,7 +29,7 @@ class Authenticate:
     def wrap(self, method: Method, handler: Handler) -> Handler:  # noqa: ARG002  every rpc alike
         """The handler, with `context.caller` set."""
 
-        async def authenticated(request: Message, context: Context) -> Message | None:
+        async def authenticated(request: Request, context: Context) -> Message | None:
             values = [value for key, value in context.invocation_metadata() or () if key == HEADER]
             if len(values) > 1:
                 # Whoever looked before us may have looked at another one.

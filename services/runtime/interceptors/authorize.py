@@ -8,7 +8,7 @@ from services.runtime import context as call
 from services.runtime.context import Caller
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request
 from studio.options.v1 import access_pb2
 from studio.options.v1.errors_pb2 import ERROR_REASON_PERMISSION_DENIED
 
@@ -21,7 +21,7 @@ class Authorize:
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """The handler, for those who may call it."""
 
-        async def authorized(request: Message, context: Context) -> Message | None:
+        async def authorized(request: Request, context: Context) -> Message | None:
             caller = call.caller.get()
             if caller is None or not allows(method, caller):
                 raise StudioError(ERROR_REASON_PERMISSION_DENIED, _sentence(method, caller))

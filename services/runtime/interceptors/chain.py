@@ -4,13 +4,17 @@ gRPC asks its interceptors for a handler on each call; here the handler of an rp
 that a call costs the steps themselves and nothing else.
 
 A streaming handler is driven through `context.write`, which makes it a coroutine like any other: the steps don't
-know the difference, and what they close is closed when the stream has ended.
+know the difference, and what they close is closed when the stream has ended. A stream of requests passes the steps as
+`Requests`: nothing of it is read before somebody asks, so that who may not call is refused before a body is taken in.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Protocol
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from operator import attrgetter
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 from google.protobuf.message import Message
@@ -20,11 +24,82 @@ from services.runtime.contract import Contract, Method
 from services.runtime.errors import StudioError
 from services.runtime.statuses import code_of, trailing_metadata
 from studio.options.v1.access_pb2 import ROLE_UNSPECIFIED
-from studio.options.v1.errors_pb2 import ERROR_REASON_UNIMPLEMENTED
+from studio.options.v1.errors_pb2 import ERROR_REASON_INVALID_ARGUMENT, ERROR_REASON_UNIMPLEMENTED
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Handler = Callable[[Message, Context], Awaitable[Message | None]]
+
+
+class Requests:
+    """The messages of a stream of requests: one is read when it is asked for, so that a slow handler slows the caller.
+
+    Args:
+        messages: as gRPC gives them.
+    """
+
+    def __init__(self, messages: AsyncIterable[Message]) -> None:
+        self._source = messages
+        self._messages: AsyncIterator[Message] | None = None
+        self._first: Message | None = None
+
+    async def first(self) -> Message:
+        """The first message, which stays the first of the iteration.
+
+        Raises:
+            StudioError: INVALID_ARGUMENT where there is none.
+        """
+        if self._first is None:
+            try:
+                self._first = await self._read()
+            except StopAsyncIteration:
+                raise StudioError(
+                    ERROR_REASON_INVALID_ARGUMENT, "The request holds no message, nor a body."
+                ) from None
+        return self._first
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        """Itself: it can be read once."""
+        return self
+
+    async def __anext__(self) -> Message:
+        """The next message."""
+        if self._first is not None:
+            message, self._first = self._first, None
+            return message
+        return await self._read()
+
+    async def drain(self) -> None:
+        """Takes in and throws away what is still sent, for a while.
+
+        Most HTTP clients, browsers among them, read no answer before they have sent all of their body: one that comes
+        earlier, and a connection that is closed behind it, is a broken connection to them and tells no reason.
+        """
+        with contextlib.suppress(TimeoutError, StopAsyncIteration):
+            async with asyncio.timeout(DRAIN_S):
+                while True:
+                    await asyncio.wait_for(self._read(), DRAIN_IDLE_S)
+
+    async def aclose(self) -> None:
+        """Ends the reading, wherever it was."""
+        close = getattr(self._messages, "aclose", None)
+        if close is not None:
+            await close()
+
+    async def _read(self) -> Message:
+        if self._messages is None:
+            # Not before: gRPC's generator complains when it is thrown away without having been asked.
+            self._messages = aiter(self._source)
+        return await anext(self._messages)
+
+
+Request: TypeAlias = Message | Requests
+"""What a handler answers."""
+Handler = Callable[[Request, Context], Awaitable[Message | None]]
 """Answers a request: with a message, or with None when it has written a stream."""
+
+DRAIN_S = 10.0
+"""Seconds that the rest of a refused body is taken in."""
+DRAIN_IDLE_S = 2.0
+"""Seconds without a message after which nothing more is awaited of it."""
 
 OPEN_SERVICES = (
     "grpc.health.v1.Health",
@@ -76,17 +151,25 @@ class Chain(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: Method, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:  # noqa: ANN401  untyped in grpc
-        if handler.request_streaming:
-            raise NotImplementedError(f"{method.path}: request streams have no chain yet")
-        behavior = _writing(handler.unary_stream) if handler.response_streaming else handler.unary_unary
+        takes_stream, gives_stream = bool(handler.request_streaming), bool(handler.response_streaming)
+        answer, build = _FORMS[takes_stream, gives_stream]
+        behavior = _writing(answer(handler)) if gives_stream else answer(handler)
         for step in reversed(self.steps):
             behavior = step.wrap(method, behavior)
-        build = (
-            grpc.unary_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
+        if takes_stream:
+            behavior = _reading(behavior)
         return build(behavior, handler.request_deserializer, handler.response_serializer)
+
+
+# By whether the request is a stream, and the answer: which attribute of gRPC's handler answers, and what makes one.
+_FORMS: dict[
+    tuple[bool, bool], tuple[Callable[[Any], Any], Callable[..., grpc.RpcMethodHandler[Any, Any]]]
+] = {
+    (False, False): (attrgetter("unary_unary"), grpc.unary_unary_rpc_method_handler),
+    (False, True): (attrgetter("unary_stream"), grpc.unary_stream_rpc_method_handler),
+    (True, False): (attrgetter("stream_unary"), grpc.stream_unary_rpc_method_handler),
+    (True, True): (attrgetter("stream_stream"), grpc.stream_stream_rpc_method_handler),
+}
 
 
 def _undeclared(path: str) -> Method:
@@ -116,8 +199,19 @@ async def _unknown(_requests: object, context: Context) -> None:
 _UNKNOWN: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(_unknown)
 
 
-def _writing(stream: Callable[[Message, Context], AsyncIterator[Message]]) -> Handler:
-    async def write_all(request: Message, context: Context) -> None:
+def _reading(handler: Handler) -> Callable[[AsyncIterable[Message], Context], Awaitable[Message | None]]:
+    async def read(messages: AsyncIterable[Message], context: Context) -> Message | None:
+        requests = Requests(messages)
+        try:
+            return await handler(requests, context)
+        finally:
+            await requests.aclose()
+
+    return read
+
+
+def _writing(stream: Callable[[Any, Context], AsyncIterator[Message]]) -> Handler:
+    async def write_all(request: Request, context: Context) -> None:
         messages = stream(request, context)
         try:
             async for message in messages:

@@ -15,7 +15,7 @@ from services.runtime import context as call
 from services.runtime import metrics
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request
 from services.runtime.logs import get_logger
 from services.runtime.statuses import code_of
 
@@ -38,7 +38,7 @@ class Observe:
         seconds = metrics.RPC_SECONDS.labels(*labels)
         succeeded = metrics.RPCS.labels(*labels, "OK")
 
-        async def observed(request: Message, context: Context) -> Message | None:
+        async def observed(request: Request, context: Context) -> Message | None:
             running.inc()
             started = time.perf_counter()
             try:
@@ -55,7 +55,7 @@ class Observe:
                 elapsed = time.perf_counter() - started
                 seconds.observe(elapsed)
                 running.dec()
-                if elapsed > SLOW_S and not method.server_streaming:
+                if elapsed > SLOW_S and not (method.server_streaming or method.client_streaming):
                     log.info("rpc.slow", method=method.path, duration_ms=round(elapsed * 1000))
 
         return observed

@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from services.runtime import context as call
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request
 from services.runtime.logs import get_logger
 from services.runtime.statuses import code_of, retry_after_s, sentence, trailing_metadata
 from studio.options.v1.errors_pb2 import (
@@ -44,7 +44,7 @@ class Recover:
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """The handler, never raising anything but gRPC's own abort and cancellation."""
 
-        async def recovered(request: Message, context: Context) -> Message | None:
+        async def recovered(request: Request, context: Context) -> Message | None:
             try:
                 return await handler(request, context)
             except (grpc.aio.AbortError, asyncio.CancelledError):

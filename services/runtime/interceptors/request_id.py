@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from services.runtime import context as call
 from services.runtime.contract import Method
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request
 
 HEADER = "x-request-id"
 DEFAULT_DEADLINE_S = 30.0
@@ -31,7 +31,7 @@ class RequestId:
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """The handler, with `context.request_id`, `context.method` and `context.deadline` set."""
 
-        async def identified(request: Message, context: Context) -> Message | None:
+        async def identified(request: Request, context: Context) -> Message | None:
             call.request_id.set(_request_id(context))
             call.method.set(method)
             # None without a deadline, whatever the stubs say.

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from services.runtime.contract import Method
 from services.runtime.errors import FieldViolation, StudioError
-from services.runtime.interceptors.chain import Context, Handler
+from services.runtime.interceptors.chain import Context, Handler, Request, Requests
 from studio.options.v1.errors_pb2 import ERROR_REASON_INVALID_ARGUMENT
 
 MAX_VIOLATIONS = 20
@@ -19,16 +19,31 @@ _VALIDATOR = protovalidate.Validator()
 
 
 class Validate:
-    """Refuses requests that break a rule, naming each field."""
+    """Refuses requests that break a rule, naming each field.
+
+    Of a stream the first message is looked at, which says what is wanted; those behind it carry bytes, as many as a
+    message may have.
+    """
 
     name = "validate"
 
     def wrap(self, method: Method, handler: Handler) -> Handler:  # noqa: ARG002  every rpc alike
         """The handler, for requests that keep the rules."""
 
-        async def validated(request: Message, context: Context) -> Message | None:
+        async def validated(request: Request, context: Context) -> Message | None:
+            if isinstance(request, Requests):
+                return await stream(request, context)
             check(request)
             return await handler(request, context)
+
+        async def stream(requests: Requests, context: Context) -> Message | None:
+            try:
+                check(await requests.first())
+                return await handler(requests, context)
+            except StudioError:
+                # Here, behind `authorize`: who may not call is told at once.
+                await requests.drain()
+                raise
 
         return validated
 
