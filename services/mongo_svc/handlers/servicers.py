@@ -13,6 +13,7 @@ from services.mongo_svc.handlers.live import LiveHandler
 from services.mongo_svc.handlers.mongo import MongoHandler
 from services.mongo_svc.handlers.schema import SchemaHandler
 from services.mongo_svc.handlers.server import ServerHandler
+from services.mongo_svc.handlers.transfer import TransferHandler
 from services.mongo_svc.handlers.user import UserHandler
 from services.mongo_svc.settings import Settings
 from services.runtime.databases import Databases
@@ -25,6 +26,7 @@ from studio.mongodb.v1.live_service_pb2_grpc import add_LiveServiceServicer_to_s
 from studio.mongodb.v1.mongo_service_pb2_grpc import add_MongoServiceServicer_to_server
 from studio.mongodb.v1.schema_service_pb2_grpc import add_SchemaServiceServicer_to_server
 from studio.mongodb.v1.server_service_pb2_grpc import add_ServerServiceServicer_to_server
+from studio.mongodb.v1.transfer_service_pb2_grpc import add_TransferServiceServicer_to_server
 from studio.mongodb.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
 
 _SERVICES = (
@@ -36,6 +38,7 @@ _SERVICES = (
     ("SchemaService", add_SchemaServiceServicer_to_server, SchemaHandler),
     ("ServerService", add_ServerServiceServicer_to_server, ServerHandler),
     ("UserService", add_UserServiceServicer_to_server, UserHandler),
+    ("TransferService", add_TransferServiceServicer_to_server, TransferHandler),
 )
 
 
