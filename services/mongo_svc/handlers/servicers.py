@@ -8,6 +8,7 @@ from services.mongo_svc.client import MongoClient
 from services.mongo_svc.handlers.aggregation import AggregationHandler
 from services.mongo_svc.handlers.collection import CollectionHandler
 from services.mongo_svc.handlers.document import DocumentHandler
+from services.mongo_svc.handlers.gridfs import GridFsHandler
 from services.mongo_svc.handlers.index import IndexHandler
 from services.mongo_svc.handlers.live import LiveHandler
 from services.mongo_svc.handlers.mongo import MongoHandler
@@ -21,6 +22,7 @@ from services.runtime.server import Servicer
 from studio.mongodb.v1.aggregation_service_pb2_grpc import add_AggregationServiceServicer_to_server
 from studio.mongodb.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from studio.mongodb.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from studio.mongodb.v1.gridfs_service_pb2_grpc import add_GridFsServiceServicer_to_server
 from studio.mongodb.v1.index_service_pb2_grpc import add_IndexServiceServicer_to_server
 from studio.mongodb.v1.live_service_pb2_grpc import add_LiveServiceServicer_to_server
 from studio.mongodb.v1.mongo_service_pb2_grpc import add_MongoServiceServicer_to_server
@@ -39,6 +41,7 @@ _SERVICES = (
     ("ServerService", add_ServerServiceServicer_to_server, ServerHandler),
     ("UserService", add_UserServiceServicer_to_server, UserHandler),
     ("TransferService", add_TransferServiceServicer_to_server, TransferHandler),
+    ("GridFsService", add_GridFsServiceServicer_to_server, GridFsHandler),
 )
 
 
