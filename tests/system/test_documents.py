@@ -11,6 +11,7 @@ import pytest
 from pydantic import AliasChoices
 
 from gateway.settings import GatewaySettings
+from services.mongo_svc.settings import Settings as MongoSettings
 from services.redis_svc.settings import Settings as RedisSettings
 from services.registry.settings import Settings as RegistrySettings
 from services.runtime.settings import Settings
@@ -18,7 +19,7 @@ from tests.support.local_system import LocalSystem
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def test_the_walk_of_the_readme(system: LocalSystem) -> None:
@@ -31,15 +32,18 @@ def test_the_walk_of_the_readme(system: LocalSystem) -> None:
         ("sh", "-e", "-c", script), capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    listed, page, info, test = (json.loads(line) for line in done.stdout.splitlines() if line)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line]
+    listed, page, info, documents, counted, test = answers
     assert "sample-redis" in [each["name"] for each in listed]
     assert page["keys"]
     assert page["cursor"]
     assert info["sections"]["memory"]["used_memory"] > 0
+    assert len(documents["documents"]) == 2
+    assert "open" in [each["_id"] for each in counted["documents"]]
     assert (test["success"], test["stage"]) == (False, "tcp")
 
 
-@pytest.mark.parametrize("settings", [RegistrySettings, RedisSettings, GatewaySettings])
+@pytest.mark.parametrize("settings", [RegistrySettings, RedisSettings, MongoSettings, GatewaySettings])
 def test_every_variable_is_described(settings: type[Settings]) -> None:
     described = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     missing = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from typing import Any
 
@@ -10,7 +11,9 @@ import bson
 import pytest
 from pymongo import AsyncMongoClient
 
+from tests.support.local_system import LocalSystem
 from tests.support.mongo_api import Json, MongoApi
+from tests.support.mongodb import MongoFactory
 
 Engine = AsyncMongoClient[dict[str, Any]]
 CHEESES = [{"_id": n, "name": f"cheese {n:03}", "kind": n % 3, "tags": ["a", n % 2]} for n in range(25)]
@@ -92,26 +95,34 @@ async def test_a_stream_of_raw_batches(
 
 
 async def test_a_client_that_leaves_takes_the_cursor_with_it(
-    mongo_reader: MongoApi, mongo_engine: Engine, cheeses: dict[str, object]
+    system: LocalSystem, start_mongodb: MongoFactory
 ) -> None:
-    collection = mongo_engine[str(cheeses["databaseName"])].cheeses
-    for start in range(100, 400, 20):
-        await collection.insert_many({"_id": n, "text": "x" * 150_000} for n in range(start, start + 20))
+    server = start_mongodb(auth=False)  # of its own: nobody else's cursors come and go
+    name = f"test-{secrets.token_hex(8)}"
+    body = {"projectRef": "default", "name": name, "type": "mongodb", "connectionString": server.url}
+    async with (
+        Engine(server.url) as engine,
+        system.client("owner") as owner,
+    ):
+        for start in range(0, 300, 20):
+            many = [{"_id": n, "text": "x" * 150_000} for n in range(start, start + 20)]
+            await engine.shop.large.insert_many(many)
+        created = (await owner.post("/api/platform/databases", json=body)).json()
+        api = MongoApi(owner, created["id"])
 
-    async def open_cursors() -> int:
-        status = await mongo_engine.admin.command("serverStatus")
-        return int(status["metrics"]["cursor"]["open"]["total"])
+        async def open_cursors() -> int:
+            status = await engine.admin.command("serverStatus")
+            return int(status["metrics"]["cursor"]["open"]["total"])
 
-    before = await open_cursors()
-    async with mongo_reader.http.stream(
-        "POST", f"{mongo_reader.base}/documents/stream", json=cheeses
-    ) as answer:
-        await anext(answer.aiter_raw())
-        assert await open_cursors() == before + 1
-    deadline = time.monotonic() + 10
-    while await open_cursors() > before:
-        assert time.monotonic() < deadline, "the cursor stayed open"
-        await asyncio.sleep(0.02)
+        asked = {"databaseName": "shop", "collection": "large"}
+        async with owner.stream("POST", f"{api.base}/documents/stream", json=asked) as answer:
+            await anext(answer.aiter_raw())
+            assert await open_cursors() == 1
+        deadline = time.monotonic() + 10
+        while await open_cursors():
+            assert time.monotonic() < deadline, "the cursor stayed open"
+            await asyncio.sleep(0.02)
+        await owner.delete(f"/api/platform/databases/{api.database_id}")
 
 
 async def test_counts_say_how_exact_they_are(mongo_reader: MongoApi, cheeses: dict[str, object]) -> None:
