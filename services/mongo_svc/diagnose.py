@@ -23,6 +23,7 @@ from services.mongo_svc.options import MongoOptions, Seed, parse
 from services.mongo_svc.probe import Hello, Probe
 from services.runtime.addresses import AddressPolicy
 from services.runtime.diagnosis import DONE, Diagnosis
+from services.runtime.durations import milliseconds
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
@@ -84,7 +85,7 @@ def _failed(begin: float, error: StudioError) -> Diagnosis:
 
 
 def _milliseconds(begin: float) -> float:
-    return round((asyncio.get_running_loop().time() - begin) * 1000, 3)
+    return milliseconds(asyncio.get_running_loop().time() - begin)
 
 
 async def _test(client: MongoClient) -> tuple[str, str, str]:

@@ -71,7 +71,7 @@ async def of_database(client: MongoClient, database: str) -> Stats:
     return Stats(
         documents=_number(answer, "objects"),
         data_bytes=_number(answer, "dataSize"),
-        average_bytes=_number(answer, "avgObjSize"),
+        average_bytes=round(_number(answer, "avgObjSize"), 1),
         storage_bytes=_number(answer, "storageSize"),
         free_bytes=_number(answer, "freeStorageSize"),
         index_bytes=_number(answer, "indexSize"),
@@ -124,7 +124,7 @@ def of_parts(kind: str, parts: Sequence[Mapping[str, Any]]) -> Stats:
         type=kind,
         documents=documents,
         data_bytes=data,
-        average_bytes=data / documents if documents > 0 and data >= 0 else min(documents, 0.0),
+        average_bytes=round(data / documents, 1) if documents > 0 and data >= 0 else min(documents, 0.0),
         storage_bytes=_sum(found, "storageSize"),
         free_bytes=_sum(found, "freeStorageSize"),
         index_bytes=_sum(found, "totalIndexSize"),

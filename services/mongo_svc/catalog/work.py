@@ -13,6 +13,7 @@ from services.mongo_svc import errors
 from services.mongo_svc.catalog.bounds import SHORTEST_S, Bounds
 from services.mongo_svc.client import PLAIN, Document, MongoClient
 from services.runtime import context as call
+from services.runtime.durations import milliseconds
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Work(Generic[T]):
     @property
     def elapsed_ms(self) -> float:
         """Milliseconds since it began."""
-        return (self._clock() - self._began_at) * 1000
+        return milliseconds(self._clock() - self._began_at)
 
     async def beats(self) -> AsyncGenerator[None, None]:
         """One element whenever a report is due, until the work has ended; see `result` then.

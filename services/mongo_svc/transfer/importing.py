@@ -11,6 +11,7 @@ from services.mongo_svc.transfer.bounds import BOUNDS, Bounds
 from services.mongo_svc.transfer.reading import Format, Reader, Row
 from services.mongo_svc.transfer.writing import Counts, Failure, Target, Writer
 from services.runtime.databases import Check
+from services.runtime.durations import milliseconds
 from services.runtime.errors import PREFIX, StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
@@ -129,7 +130,7 @@ class Importer:
             size=self._size,
             failures=self._writer.take_failures(),
             resume=self._resume(),
-            elapsed_ms=(self._clock() - self._began_at) * 1000,
+            elapsed_ms=milliseconds(self._clock() - self._began_at),
             done=done,
         )
 

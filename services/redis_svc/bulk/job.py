@@ -14,6 +14,7 @@ from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import is_denied_key, to_studio_error
 from services.redis_svc.replies import ServerError
 from services.runtime.databases import Check
+from services.runtime.durations import milliseconds
 from studio.options.v1 import errors_pb2 as e
 
 _ABOUT_THE_KEY = frozenset({"ERR", "WRONGTYPE", "BUSYKEY", "TRYAGAIN", "CROSSSLOT", "MOVED", "ASK"})
@@ -136,7 +137,7 @@ class Job:
             counts=dataclasses.replace(self.counts),
             resume="" if done else self._token,
             done=done,
-            elapsed_ms=(self._clock() - self._began_at) * 1000,
+            elapsed_ms=milliseconds(self._clock() - self._began_at),
             total_estimate=self._total,
             sample=sample,
             failures=list(self._failures),

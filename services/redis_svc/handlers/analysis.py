@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.redis_svc.handlers import blobs
 from services.redis_svc.server.tally import EXPIRY, NAMESPACES, Ranked, Tally
+from services.runtime.durations import milliseconds
 from studio.redis.v1 import server_service_pb2 as pb
 
 UNKNOWN = -1
@@ -49,7 +50,7 @@ def report_of(tally: Tally) -> pb.AnalyzeMemoryResponse:
             for label, each in zip(EXPIRY, tally.expiry, strict=True)
         ],
         done=tally.done,
-        elapsed_ms=tally.elapsed_s * 1000,
+        elapsed_ms=milliseconds(tally.elapsed_s),
         analyzed=tally.analyzed,
         truncated=tally.truncated,
     )
