@@ -54,7 +54,7 @@ async def page(client: MongoClient, query: find.Query, token: str) -> Page:
         StudioError: INVALID_CURSOR, RESOURCE_EXHAUSTED, and as `find.first_batch`.
     """
     question = _question(client, query)
-    state = tokens.read(token, question) if token else await order.begin(client, query)
+    state = _state(query, token, question) if token else await order.begin(client, query)
     if state.named:
         adapted = projections.adapt(query.projection, _needed(query, state))
         found = None if adapted is None else await _Walk(client, query, state, adapted).page(question)
@@ -62,6 +62,13 @@ async def page(client: MongoClient, query: find.Query, token: str) -> Page:
             return found
         state = state.counted()
     return await _counted(client, query, state, question)
+
+
+def _state(query: find.Query, token: str, question: bytes) -> State:
+    state = tokens.read(token, question)
+    if state.values and len(state.values) != len(order.order_of(query, state).keys):
+        raise tokens.invalid()
+    return state
 
 
 def _question(client: MongoClient, query: find.Query) -> bytes:

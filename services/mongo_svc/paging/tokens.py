@@ -73,7 +73,7 @@ def read(token: str, question: bytes) -> State:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         if raw[:1] != _VERSION or raw[1 : 1 + _DIGEST_BYTES] != question:
-            raise _invalid()
+            raise invalid()
         content = raw[1 + _DIGEST_BYTES :]
         ejson.check(content)
         fields = {each.name: each for each in ejson.elements(content)}
@@ -86,9 +86,9 @@ def read(token: str, question: bytes) -> State:
             ties=tuple(each.value for each in ejson.elements(fields[b"t"].raw)),
         )
     except (binascii.Error, ValueError, KeyError, StudioError):
-        raise _invalid() from None
+        raise invalid() from None
     if any(each.kind in INCOMPARABLE for each in state.values):
-        raise _invalid()
+        raise invalid()
     return state
 
 
@@ -114,7 +114,8 @@ def _flag(element: Element) -> bool:
     return element.raw == b"\x01"
 
 
-def _invalid() -> StudioError:
+def invalid() -> StudioError:
+    """The error for a token that is none of a question."""
     return StudioError(
         ERROR_REASON_INVALID_CURSOR,
         "The page token is none of this question.",
