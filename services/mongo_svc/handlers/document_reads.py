@@ -132,7 +132,7 @@ class DocumentReads(DocumentServiceServicer):
         response = pb.ListDistinctValuesResponse(truncated=found.truncated)
         for each in found.values:
             fields.put(response.values.add(), each)
-        return answers.render(response, answers.mode_of(body.ejson))
+        return await answers.rendered(response, answers.mode_of(body.ejson))
 
 
 async def _page(client: MongoClient, query: find.Query, token: str, ejson_: str) -> HttpBody:

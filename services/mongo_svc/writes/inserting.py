@@ -12,12 +12,14 @@ from pymongo.errors import BulkWriteError
 
 from services.mongo_svc import ejson, errors
 from services.mongo_svc.client import MongoClient
-from services.mongo_svc.ejson import Element, Value
+from services.mongo_svc.ejson import Value
 from services.mongo_svc.ejson.layout import Kind
 from services.mongo_svc.writes import failures
 from services.mongo_svc.writes.bounds import MAX_FAILURES
 from services.mongo_svc.writes.failures import Failure
 from services.mongo_svc.writes.where import Where, check_size
+
+_ID = b"_id\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class Inserted:
 
 def with_id(document: bytes) -> tuple[bytes, Value]:
     """A document with an `_id`, and that: its own, or a new ObjectId at the front."""
-    fields = list(ejson.elements(document))
-    for each in fields:
-        if each.name == b"_id":
-            return document, each.value
+    if _ID in document:  # somewhere: most documents of an insert have none, and are not walked through
+        for each in ejson.elements(document):
+            if each.name == b"_id":
+                return document, each.value
     new = Value(Kind.OBJECT_ID, ObjectId().binary)
-    return ejson.build([Element(new.kind, b"_id", new.raw), *fields]), new
+    fields = bytes([new.kind]) + _ID + new.raw + document[4:]
+    return (len(fields) + 4).to_bytes(4, "little") + fields, new
 
 
 async def insert(client: MongoClient, where: Where, documents: Sequence[bytes], *, ordered: bool) -> Inserted:
