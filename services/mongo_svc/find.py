@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pymongo
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.cursor import AsyncRawBatchCursor
 
@@ -17,6 +18,12 @@ from services.mongo_svc.ejson import Element, Value
 from services.mongo_svc.ejson.layout import Kind
 from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1.errors_pb2 import ERROR_REASON_DB_TIMEOUT
+
+_LENIENT: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument,
+    unicode_decode_error_handler="replace",
+    datetime_conversion=DatetimeConversion.DATETIME_MS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +195,11 @@ async def raw_batches(client: MongoClient, query: Query) -> AsyncGenerator[bytes
     with errors.translated():
         cursor = client.collection(query.database, query.collection).find_raw_batches(
             driver_filter(query.filter),
-            RawBSONDocument(query.projection) if query.projection != terms.EMPTY else None,
+            looked_into(query.projection) if query.projection != terms.EMPTY else None,
             skip=query.skip,
             limit=query.limit,
             sort=_pairs(query.sort, "sort"),
-            collation=dict(RawBSONDocument(query.collation)) if query.collation != terms.EMPTY else None,
+            collation=driver_collation(query.collation),
             hint=driver_hint(query.hint),
             comment=query.comment or None,
             max_time_ms=None if query.max_time_s is None else round(query.max_time_s * 1000),
@@ -225,7 +232,17 @@ def driver_filter(filter_: bytes) -> RawBSONDocument:
         # The driver would take such a filter for a whole command of its oldest protocol.
         joined = terms.array([terms.nested(filter_)])
         filter_ = ejson.build([Element(joined.kind, b"$and", joined.raw)])
-    return RawBSONDocument(filter_)
+    return looked_into(filter_)
+
+
+def looked_into(document: bytes) -> RawBSONDocument:
+    """A document that the driver looks into before it sends the bytes: dates of any year, texts of any bytes."""
+    return RawBSONDocument(document, codec_options=_LENIENT)
+
+
+def driver_collation(collation: bytes) -> dict[str, Any] | None:
+    """A collation as the driver takes it; None for an empty one."""
+    return dict(looked_into(collation)) if collation != terms.EMPTY else None
 
 
 def driver_hint(hint: Value | None) -> str | list[tuple[str, Any]] | None:
@@ -242,7 +259,7 @@ def driver_hint(hint: Value | None) -> str | list[tuple[str, Any]] | None:
 def _pairs(document: bytes, what: str) -> list[tuple[str, Any]] | None:
     """Names and directions as the driver takes them: whole numbers, texts, documents."""
     pairs = []
-    for name, value in RawBSONDocument(document).items():
+    for name, value in looked_into(document).items():
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # noqa: PLW2901  the same direction
         if isinstance(value, bool) or not isinstance(value, (int, str, Mapping)):

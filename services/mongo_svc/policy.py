@@ -111,6 +111,24 @@ def check_source(database: str, collection: str, what: str = "collection") -> No
         raise _denied(what, collection, "is one of the server's own collections", ROLE_ADMINISTRATOR)
 
 
+def check_target(database: str, collection: str, what: str = "collection") -> None:
+    """Refuses to write to the server's own collections, to callers below administrator.
+
+    Also to those that they may read: a document in `system.views` is a view that no rule here has seen.
+
+    Args:
+        database: name of the database, not empty.
+        collection: name of the collection.
+        what: the field that names it, for the message.
+
+    Raises:
+        StudioError: PERMISSION_DENIED.
+    """
+    check_source(database, collection, what)
+    if collection.startswith("system.") and not is_administrator():
+        raise _denied(what, collection, "is one of the server's own collections", ROLE_ADMINISTRATOR)
+
+
 def check_pipeline(
     pipeline: bytes, what: str, *, read_only: bool, database: str = "", only: AbstractSet[str] | None = None
 ) -> Pipeline:

@@ -255,6 +255,16 @@ def test_the_servers_own_collections_need_an_administrator(stage: dict[str, Any]
         policy.check_pipeline(array(stage), "pipeline", read_only=True)
 
 
+def test_collections_that_all_may_read_are_written_by_administrators_only() -> None:
+    for name in ("system.views", "system.buckets.weather"):
+        with calling_as(ROLE_DEVELOPER):
+            policy.check_source("shop", name)
+            with pytest.raises(StudioError, match="needs the role administrator"):
+                policy.check_target("shop", name)
+        with calling_as(ROLE_ADMINISTRATOR):
+            policy.check_target("shop", name)
+
+
 def test_only_some_stages_make_an_update() -> None:
     with calling_as(ROLE_DEVELOPER):
         policy.check_pipeline(array({"$set": {"a": 1}}), "update", read_only=False, only=stages.OF_UPDATES)

@@ -214,6 +214,67 @@ async def test_wrong_pipelines_are_refused_with_a_sentence(
         assert answer.json()["message"]
 
 
+NOT_UTF8 = {"$bson": {"type": "02", "base64": "AwAAAP//AA=="}}
+"""A text of the bytes ff ff."""
+FAR = {"$date": {"$numberLong": "9223372036854775807"}}
+"""A time that Python has no type for."""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"route": "explain", "filter": "$where"},
+        {"route": "explain", "update": {"$code": "$where"}, "operation": "update"},
+        {"route": "aggregate", "pipeline": [], "let": "$where"},
+        {"route": "schema/analyze", "filter": "$where"},
+        {"route": "validation/test", "validator": "$where"},
+        {"route": "export", "filter": "$where"},
+        {"route": "aggregate", "pipeline": [], "hint": NOT_UTF8},
+        {"route": "documents/find", "hint": NOT_UTF8},
+        {"route": "documents/count", "filter": {"_id": 1}, "hint": NOT_UTF8},
+    ],
+    ids=str,
+)
+async def test_fields_of_another_type_are_named(
+    mongo_reader: MongoApi, orders: dict[str, object], fields: dict[str, object]
+) -> None:
+    route = str(fields["route"])
+    body = {name: value for name, value in fields.items() if name != "route"}
+    answer = await mongo_reader.send("POST", route, body={**orders, **body})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_ARGUMENT"), answer.text
+    assert answer.json()["message"].startswith(("filter: ", "update: ", "let: ", "validator: ", "hint: "))
+
+
+async def test_values_that_only_the_server_can_judge_reach_it(
+    mongo_reader: MongoApi, orders: dict[str, object]
+) -> None:
+    for route, fields in (
+        ("aggregate", {"pipeline": [], "collation": {"locale": FAR}}),
+        ("aggregate/preview", {"pipeline": [], "collation": {"locale": NOT_UTF8}}),
+        ("explain", {"collation": {"locale": NOT_UTF8}}),
+        ("explain", {"sort": {"total": {"$numberDouble": "NaN"}}}),
+        ("explain", {"sort": {"total": {"$numberDouble": "-Infinity"}}}),
+    ):
+        answer = await mongo_reader.send("POST", route, body={**orders, **fields})
+        assert answer.status_code < 500, answer.text
+
+
+async def test_null_is_nothing_in_every_route(mongo_reader: MongoApi, orders: dict[str, object]) -> None:
+    nothing = dict.fromkeys(("filter", "sort", "projection", "collation", "hint", "let"))
+    explained = await mongo_reader.post("explain", **orders, **nothing)
+    assert explained["returned"] == 2000
+    options = {name: None for name in nothing if name in ("collation", "hint", "let")}
+    found = await mongo_reader.post("aggregate", **orders, pipeline=[{"$count": "n"}], **options)
+    assert found["documents"] == [{"n": 2000}]
+
+
+async def test_durations_are_told_to_the_microsecond(
+    mongo_reader: MongoApi, orders: dict[str, object]
+) -> None:
+    found = await mongo_reader.post("aggregate", **orders, pipeline=[])
+    assert found["elapsed_ms"] == round(found["elapsed_ms"], 3)
+
+
 async def test_a_preview_shows_what_comes_out_of_each_stage(
     mongo_reader: MongoApi, orders: dict[str, object]
 ) -> None:

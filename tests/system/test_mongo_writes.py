@@ -17,6 +17,9 @@ from tests.support.mongo_api import Json, MongoApi
 Engine = AsyncMongoClient[dict[str, Any]]
 Collection = AsyncCollection[dict[str, Any]]
 
+NOT_UTF8 = {"$bson": {"type": "02", "base64": "AwAAAP//AA=="}}
+"""A text of the bytes ff ff."""
+
 
 @pytest.fixture
 def collection(mongo_engine: Engine, mongo_database: str) -> Collection:
@@ -313,6 +316,8 @@ async def test_a_bulk_says_of_each_write_what_it_did(
         ("PATCH", "documents", {"id": 1, "update": {"$set": {"a": 1}}, "arrayFilters": [1]}),
         ("PATCH", "documents", {"filter": {}, "expected": {}, "update": {"$set": {"a": 1}}}),
         ("POST", "documents/delete", {}),
+        ("POST", "documents/delete", {"filter": None}),
+        ("POST", "documents/delete", {"filter": {"_id": 1}, "hint": NOT_UTF8}),
         ("POST", "documents/bulk", {"operations": [{}]}),
         ("POST", "documents/bulk", {"operations": [{"deleteMany": {"filter": {}}}]}),
         ("POST", "documents/bulk", {"operations": [{"updateOne": {"filter": {}, "update": {"a": 1}}}]}),
@@ -387,6 +392,16 @@ WRITES: list[tuple[str, str, Json]] = [
     ("POST", "documents/delete", {"id": 1}),
     ("POST", "documents/bulk", {"operations": [{"deleteOne": {"filter": {}}}]}),
 ]
+
+
+async def test_the_servers_own_collections_are_not_written_by_developers(
+    mongo_api: MongoApi, where: dict[str, object]
+) -> None:
+    """A document in `system.views` would be a view that no rule for pipelines has seen."""
+    for name in ("system.views", "system.buckets.weather", "system.js"):
+        for verb, route, fields in WRITES:
+            found = await refused(mongo_api, verb, route, **{**where, "collection": name}, **fields)
+            assert found == (403, "PERMISSION_DENIED"), (name, route)
 
 
 async def test_readers_write_nothing(

@@ -107,7 +107,7 @@ def _plain(document: bytes) -> dict[str, Any]:
 
 
 def _way(value: object) -> object:
-    return int(value) if isinstance(value, int | float) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def array(raw: bytes) -> list[RawBSONDocument]:

@@ -11,9 +11,10 @@ from google.api.httpbody_pb2 import HttpBody
 from services.mongo_svc import answers, bodies, policy
 from services.mongo_svc.aggregation import bounds, explain, preview, run
 from services.mongo_svc.client import MongoClient, without_none
-from services.mongo_svc.handlers import explaining, given, raw_streams
+from services.mongo_svc.handlers import explaining, fields, raw_streams
 from services.mongo_svc.policy import Pipeline
 from services.runtime.databases import Databases, is_read_only
+from services.runtime.durations import milliseconds
 from services.runtime.errors import invalid_argument
 from services.runtime.places import Places
 from studio.mongodb.v1 import aggregation_service_pb2 as pb
@@ -61,7 +62,7 @@ class AggregationHandler(AggregationServiceServicer):
             documents=map(_document, found.documents),
             truncated=found.truncated,
             wrote=_target(pipeline, database),
-            elapsed_ms=found.elapsed_s * 1000,
+            elapsed_ms=milliseconds(found.elapsed_s),
         )
         return await answers.rendered(response, answers.mode_of(body.ejson))
 
@@ -103,7 +104,7 @@ class AggregationHandler(AggregationServiceServicer):
         response = pb.PreviewPipelineResponse(
             stages=[_preview(each, pipeline, database) for each in shown], sample_size=wanted.sample_size
         )
-        return answers.render(response, answers.mode_of(body.ejson))
+        return await answers.rendered(response, answers.mode_of(body.ejson))
 
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """How the server runs a query."""
@@ -123,10 +124,7 @@ class AggregationHandler(AggregationServiceServicer):
 
 def _checked(body: pb.AggregateBody | pb.PreviewPipelineBody, database: str, *, read_only: bool) -> Pipeline:
     policy.check_source(database, body.collection)
-    policy.check(body.let.bson, "let")
-    return policy.check_pipeline(
-        given.stages(body.pipeline), "pipeline", read_only=read_only, database=database
-    )
+    return policy.check_pipeline(fields.pipeline(body), "pipeline", read_only=read_only, database=database)
 
 
 def _question(
@@ -135,7 +133,7 @@ def _question(
     options: dict[str, Any] = {}
     if isinstance(body, pb.AggregateBody):
         options = {
-            "hint": given.hint(body),
+            "hint": fields.driver_hint(body),
             "allowDiskUse": body.allow_disk_use or None,
             "comment": body.comment or None,
         }
@@ -143,7 +141,7 @@ def _question(
         database,
         body.collection,
         pipeline.stages,
-        without_none(**options, collation=given.collation(body), let=given.let(body)),
+        without_none(**options, collation=fields.driver_collation(body), let=fields.let(body)),
     )
 
 
@@ -168,7 +166,7 @@ def _preview(shown: preview.Shown, pipeline: Pipeline, database: str) -> pb.Stag
         documents=map(_document, result.documents if result else ()),
         truncated=bool(result and result.truncated),
         sampled=shown.sampled,
-        elapsed_ms=result.elapsed_s * 1000 if result else 0.0,
+        elapsed_ms=milliseconds(result.elapsed_s) if result else 0.0,
         error=pb.StageError(error_code=error.reason_name, message=error.message) if error else None,
         skipped=shown.skipped,
         target=_target(pipeline, database) if shown.skipped == preview.WRITES else None,

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from services.mongo_svc import policy
 from services.mongo_svc.ejson.layout import Kind
+from services.mongo_svc.handlers import fields
 from services.runtime.errors import invalid_argument
 from studio.mongodb.v1.collection_service_pb2 import CreateCollectionBody, ModifyCollectionBody
 from studio.mongodb.v1.common_pb2 import ExtendedJson
@@ -34,14 +35,14 @@ def of_collection(body: CreateCollectionBody | ModifyCollectionBody, database: s
     Raises:
         StudioError: INVALID_ARGUMENT, PERMISSION_DENIED.
     """
-    policy.check(body.validator.bson, "validator")
+    fields.query(body, "validator")
     options = _options(body, "")
     if body.HasField("expire_after_seconds") and body.expire_after_seconds == _NEVER:
         options["expireAfterSeconds"] = "off"
     if body.view_on:
         policy.check_source(database, body.view_on, "view_on")
     if body.HasField("pipeline"):
-        options["pipeline"] = _pipeline(body.pipeline, database)
+        options["pipeline"] = _pipeline(fields.pipeline(body), database)
     if "clusteredIndex" in options:
         options["clusteredIndex"] = {"key": {"_id": 1}, "unique": True, **options["clusteredIndex"]}
     return options
@@ -58,7 +59,7 @@ def of_index(spec: IndexSpec, place: int) -> dict[str, Any]:
         StudioError: INVALID_ARGUMENT, PERMISSION_DENIED.
     """
     what = f"indexes[{place}]."
-    policy.check(spec.partial_filter_expression.bson, f"{what}partial_filter_expression")
+    fields.query(spec, "partial_filter_expression", f"{what}partial_filter_expression")
     return _options(spec, what)
 
 
@@ -103,11 +104,9 @@ def whole(value: float, path: str) -> Int64:
     return Int64(value)
 
 
-def _pipeline(value: ExtendedJson, database: str) -> list[RawBSONDocument]:
+def _pipeline(pipeline: bytes, database: str) -> list[RawBSONDocument]:
     """The stages of a view."""
-    if value.type != Kind.ARRAY:
-        raise invalid_argument("pipeline", "must be an array of stages")
-    checked = policy.check_pipeline(value.bson, "pipeline", read_only=False, database=database)
+    checked = policy.check_pipeline(pipeline, "pipeline", read_only=False, database=database)
     if checked.target is not None:
         raise invalid_argument("pipeline", f"of a view can't hold {checked.target.stage}: it would write")
     return _raw(checked.stages)

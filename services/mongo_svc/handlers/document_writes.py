@@ -40,7 +40,7 @@ class DocumentWrites(DocumentServiceServicer):
     async def InsertDocuments(self, request: pb.InsertDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Inserts documents."""
         del context
-        body = bodies.read(request.body, pb.InsertDocumentsBody)
+        body = await bodies.read_large(request.body, pb.InsertDocumentsBody)
         documents = [_only_document(each, f"documents[{place}]") for place, each in enumerate(body.documents)]
         async with await self._databases.lease(request.database_id) as client:
             done = await inserting.insert(client, _where(client, body), documents, ordered=not body.unordered)
@@ -49,12 +49,12 @@ class DocumentWrites(DocumentServiceServicer):
             fields.put(response.inserted_ids.add(), id_)
         for each in done.failures:
             bulk_operations.put_failure(response.failures.add(), each.index, each.error)
-        return answers.render(response, answers.mode_of(body.ejson))
+        return await answers.rendered(response, answers.mode_of(body.ejson))
 
     async def ReplaceDocument(self, request: pb.ReplaceDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Replaces one document."""
         del context
-        body = bodies.read(request.body, pb.ReplaceDocumentBody)
+        body = await bodies.read_large(request.body, pb.ReplaceDocumentBody)
         document = _only_document(body.document, "document")
         id_ = _id_of(fields.value(body, "id"), document)
         mode = answers.mode_of(body.ejson)
@@ -85,7 +85,7 @@ class DocumentWrites(DocumentServiceServicer):
     async def UpdateDocuments(self, request: pb.UpdateDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Updates one document or many."""
         del context
-        body = bodies.read(request.body, pb.UpdateDocumentsBody)
+        body = await bodies.read_large(request.body, pb.UpdateDocumentsBody)
         mode = answers.mode_of(body.ejson)
         change = bulk_operations.update_of(body, "update", many=body.many)
         async with await self._databases.lease(request.database_id) as client:
@@ -110,7 +110,7 @@ class DocumentWrites(DocumentServiceServicer):
         del context
         id_ = ejson.loads_value(request.id.encode(), what="id")
         async with await self._databases.lease(request.database_id) as client:
-            fields.check_collection(client, request)
+            fields.check_target(client, request)
             where = Where(request.database_name, request.collection, terms.id_is(id_))
             with errors.translated():
                 deleted = await changing.delete(client, where, many=False)
@@ -121,7 +121,7 @@ class DocumentWrites(DocumentServiceServicer):
     async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Deletes one document or many."""
         del context
-        body = bodies.read(request.body, pb.DeleteDocumentsBody)
+        body = await bodies.read_large(request.body, pb.DeleteDocumentsBody)
         mode = answers.mode_of(body.ejson)
         async with await self._databases.lease(request.database_id) as client:
             where = self._selected(client, body)
@@ -136,7 +136,7 @@ class DocumentWrites(DocumentServiceServicer):
     async def WriteBulk(self, request: pb.WriteBulkRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Runs writes of all kinds."""
         del context
-        body = bodies.read(request.body, pb.WriteBulkBody)
+        body = await bodies.read_large(request.body, pb.WriteBulkBody)
         async with await self._databases.lease(request.database_id) as client:
             where = _where(client, body)
             operations = bulk_operations.read(body, where)
@@ -149,23 +149,24 @@ class DocumentWrites(DocumentServiceServicer):
         )
         for each in results:
             bulk_operations.put_result(response.results.add(), each)
-        return answers.render(response, answers.mode_of(body.ejson))
+        return await answers.rendered(response, answers.mode_of(body.ejson))
 
     @staticmethod
     def _selected(client: MongoClient, body: pb.UpdateDocumentsBody | pb.DeleteDocumentsBody) -> Where:
         """The documents that an update or a deletion is about."""
         id_ = fields.value(body, "id")
-        filter_ = fields.query(body, "filter")
-        if id_ is not None and body.HasField("filter"):
+        given = fields.optional_query(body, "filter")
+        if id_ is not None and given is not None:
             raise invalid_argument("filter", "can't be combined with `id`")
         if id_ is not None and body.many:
             raise invalid_argument("many", "can't be combined with `id`")
-        if id_ is None and not (body.many or body.HasField("filter")):
+        if id_ is None and not (body.many or given is not None):
             raise invalid_argument("id", "must be given, or `filter`")
         if body.HasField("expected") and id_ is None:
             raise invalid_argument("expected", "can't be given without `id`")
         if body.HasField("expected") and body.dry_run:
             raise invalid_argument("expected", "can't be combined with `dry_run`")
+        filter_ = terms.EMPTY if given is None else given
         where = _where(client, body, filter_ if id_ is None else terms.id_is(id_))
         if body.many and filter_ == terms.EMPTY and not body.dry_run:
             _check_confirmation(where.name(client), body.confirmation)
@@ -201,7 +202,7 @@ async def _delete(client: MongoClient, where: Where, body: pb.DeleteDocumentsBod
 
 def _where(client: MongoClient, body: Any, filter_: bytes = terms.EMPTY) -> Where:  # noqa: ANN401  any body of a write
     """The documents of a body, with as much of its options as it has."""
-    fields.check_collection(client, body)
+    fields.check_target(client, body)
     known = body.DESCRIPTOR.fields_by_name
     return Where(
         database=body.database_name,

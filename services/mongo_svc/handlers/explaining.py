@@ -13,7 +13,7 @@ from services.mongo_svc.aggregation import explain, plans, verdict
 from services.mongo_svc.aggregation.verdict import Asked
 from services.mongo_svc.client import without_none
 from services.mongo_svc.ejson.layout import Kind
-from services.mongo_svc.handlers import given
+from services.mongo_svc.handlers import fields
 from services.runtime.errors import invalid_argument
 from studio.mongodb.v1 import aggregation_service_pb2 as pb
 from studio.mongodb.v1.common_pb2 import ExtendedJson
@@ -62,12 +62,9 @@ def response(found: explain.Explained, asked: explain.Question, left_out: str) -
 
 def _command(body: pb.ExplainBody, database: str, collection: str) -> tuple[dict[str, Any], Asked, str]:
     """The command, what an index could serve of it, and the stage that was left out of it."""
-    for name in ("filter", "projection", "update", "let"):
-        policy.check(getattr(body, name).bson, name)
-    condition = given.document(body.filter, "filter") if body.HasField("filter") else terms.EMPTY
-    sort = given.document(body.sort, "sort") if body.HasField("sort") else b""
-    let = given.let(body)
-    common = dict(without_none(collation=given.collation(body), hint=given.hint(body)))
+    condition, projection, sort = (fields.query(body, name) for name in ("filter", "projection", "sort"))
+    let = fields.let(body)
+    common = dict(without_none(collation=fields.driver_collation(body), hint=fields.driver_hint(body)))
     query = RawBSONDocument(condition)
     asked = explain.asked_of(condition, sort)
     left_out = ""
@@ -76,7 +73,7 @@ def _command(body: pb.ExplainBody, database: str, collection: str) -> tuple[dict
     match body.operation or "find":
         case "aggregate":
             pipeline = policy.check_pipeline(
-                given.stages(body.pipeline), "pipeline", read_only=False, database=database
+                fields.pipeline(body), "pipeline", read_only=False, database=database
             )
             stages = pipeline.stages[:-1] if pipeline.writes else pipeline.stages
             left_out = pipeline.target.stage if pipeline.target else ""
@@ -94,7 +91,7 @@ def _command(body: pb.ExplainBody, database: str, collection: str) -> tuple[dict
                 raise invalid_argument("key", "must be given")
             own = {"distinct": collection, "key": body.key, "query": query}
         case "update":
-            change = {"q": query, "u": _update(body.update), "multi": body.many}
+            change = {"q": query, "u": _update(body), "multi": body.many}
             own = {"update": collection, "updates": [change | common], "let": let}
             common = {}
         case "delete":
@@ -105,21 +102,19 @@ def _command(body: pb.ExplainBody, database: str, collection: str) -> tuple[dict
             own = {
                 "find": collection,
                 "filter": query,
-                "projection": RawBSONDocument(given.document(body.projection, "projection"))
-                if body.HasField("projection")
-                else None,
-                "sort": RawBSONDocument(sort) if sort else None,
+                "projection": RawBSONDocument(projection) if projection != terms.EMPTY else None,
+                "sort": RawBSONDocument(sort) if sort != terms.EMPTY else None,
                 "let": let,
                 **bounded,
             }
     return dict(without_none(**own, **common)), asked, left_out
 
 
-def _update(value: ExtendedJson) -> Any:  # noqa: ANN401  a document or a pipeline
-    if value.type == Kind.ARRAY:
-        policy.check_pipeline(value.bson, "update", read_only=False, only=rules.OF_UPDATES)
-        return explain.array(value.bson)
-    return RawBSONDocument(given.document(value, "update"))
+def _update(body: pb.ExplainBody) -> Any:  # noqa: ANN401  a document or a pipeline
+    if body.update.type == Kind.ARRAY:
+        policy.check_pipeline(body.update.bson, "update", read_only=False, only=rules.OF_UPDATES)
+        return explain.array(body.update.bson)
+    return RawBSONDocument(fields.query(body, "update"))
 
 
 def _left_out(stage: str) -> list[verdict.Reason]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from bson.raw_bson import RawBSONDocument
 from google.protobuf.message import Message
 
 from services.mongo_svc import ejson, find, policy, terms
@@ -35,29 +36,91 @@ def value(message: Message, name: str) -> Value | None:
     return Value(given.type or Kind.DOCUMENT, given.bson)
 
 
-def document(message: Message, name: str, what: str | None = None) -> bytes:
-    """A document; an empty one where it was not given, or null.
+def optional_document(message: Message, name: str, what: str | None = None) -> bytes | None:
+    """A document; None where it was not given, or null.
 
     Raises:
         StudioError: INVALID_ARGUMENT where it is something else.
     """
     given = value(message, name)
     if given is None or given.kind == Kind.NULL:
-        return terms.EMPTY
+        return None
     if given.kind != Kind.DOCUMENT:
         raise invalid_argument(what or name, "must be an object")
     return given.raw
 
 
-def query(message: Message, name: str, what: str | None = None) -> bytes:
-    """A document that the server evaluates: a filter, a projection.
+def document(message: Message, name: str, what: str | None = None) -> bytes:
+    """A document; an empty one where it was not given, or null.
+
+    Raises:
+        StudioError: as `optional_document`.
+    """
+    given = optional_document(message, name, what)
+    return terms.EMPTY if given is None else given
+
+
+def optional_query(message: Message, name: str, what: str | None = None) -> bytes | None:
+    """A document that the server evaluates: a validator, variables; None where it was not given, or null.
 
     Raises:
         StudioError: INVALID_ARGUMENT; PERMISSION_DENIED for what runs code on the server.
     """
-    given = document(message, name, what)
-    policy.check(given, what or name)
+    given = optional_document(message, name, what)
+    if given is not None:
+        policy.check(given, what or name)
     return given
+
+
+def query(message: Message, name: str, what: str | None = None) -> bytes:
+    """The same of a filter or a projection: an empty one where it was not given, or null.
+
+    Raises:
+        StudioError: as `optional_query`.
+    """
+    given = optional_query(message, name, what)
+    return terms.EMPTY if given is None else given
+
+
+def pipeline(message: Message, name: str = "pipeline") -> bytes:
+    """A pipeline as a BSON array, which `policy.check_pipeline` is to judge.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
+    given = value(message, name)
+    if given is None or given.kind != Kind.ARRAY:
+        raise invalid_argument(name, "must be an array of stages")
+    return given.raw
+
+
+def let(message: Message) -> RawBSONDocument | None:
+    """Variables of a command, as the driver takes them.
+
+    Raises:
+        StudioError: as `optional_query`.
+    """
+    given = optional_query(message, "let")
+    return None if given is None else RawBSONDocument(given)
+
+
+def driver_collation(message: Message) -> dict[str, Any] | None:
+    """How texts compare, as the driver takes it.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
+    return find.driver_collation(document(message, "collation"))
+
+
+def driver_hint(message: Message) -> str | RawBSONDocument | None:
+    """A hint as an option of a command.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
+    given = hint(message)
+    return None if given is None else find.plain_hint(given)
 
 
 def hint(message: Message, name: str = "hint") -> Value | None:
@@ -75,7 +138,17 @@ def checked_hint(given: Value | None, what: str = "hint") -> Value | None:
         return None
     if given.kind not in {Kind.STRING, Kind.DOCUMENT}:
         raise invalid_argument(what, "must be the name of an index, or its keys as an object")
+    if given.kind == Kind.STRING and not _is_utf8(given.raw):
+        raise invalid_argument(what, "must be UTF-8")
     return given
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw[4:-1].decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def seconds(max_time_ms: int) -> float | None:
@@ -91,6 +164,16 @@ def check_collection(client: MongoClient, names: NamesCollection) -> None:
     """
     client.collection_name(names.database_name, names.collection)
     policy.check_source(client.database_name(names.database_name), names.collection)
+
+
+def check_target(client: MongoClient, names: NamesCollection) -> None:
+    """The same of a collection that is written to: there nothing of the server's own is open to all.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT, PERMISSION_DENIED.
+    """
+    client.collection_name(names.database_name, names.collection)
+    policy.check_target(client.database_name(names.database_name), names.collection)
 
 
 def text_document(text: str, what: str) -> bytes:

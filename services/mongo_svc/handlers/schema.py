@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from google.api.httpbody_pb2 import HttpBody
 
 from services.mongo_svc import answers, bodies, ejson, policy
+from services.mongo_svc.catalog.guard import check_changeable
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.ejson import Mode, Value
-from services.mongo_svc.handlers import given
+from services.mongo_svc.handlers import fields
 from services.mongo_svc.schema import analysis, bounds, proposal, testing, validation
 from services.mongo_svc.schema.tally import ITEMS, TYPES, Field
 from services.mongo_svc.schema.values import Range, TypeTally
 from services.runtime.databases import Databases
+from services.runtime.durations import milliseconds
 from services.runtime.places import Places
 from studio.mongodb.v1 import schema_service_pb2 as pb
 from studio.mongodb.v1.common_pb2 import ExtendedJson
@@ -44,12 +46,11 @@ class SchemaHandler(SchemaServiceServicer):
         """What documents look like, as a stream of progress."""
         del context
         body = bodies.read(request.body, pb.AnalyzeSchemaBody)
-        policy.check(body.filter.bson, "filter")
         async with await self._databases.lease(request.database_id) as client:
             question = analysis.Question(
                 database=_readable(client, body.database_name, body.collection),
                 collection=body.collection,
-                filter=given.document(body.filter, "filter") if body.HasField("filter") else b"",
+                filter=fields.query(body, "filter"),
                 sample_size=body.sample_size or bounds.DEFAULT_SAMPLE,
                 timeout_s=body.max_time_ms / 1000 or bounds.DEFAULT_ANALYSIS_S,
             )
@@ -70,14 +71,15 @@ class SchemaHandler(SchemaServiceServicer):
         """Changes the rules, and shows them as they are now."""
         del context
         body = bodies.read(request.body, pb.SetValidationBody)
-        policy.check(body.validator.bson, "validator")
+        validator = fields.optional_query(body, "validator")
         async with await self._databases.lease(request.database_id) as client:
-            database = _readable(client, body.database_name, body.collection)
+            database = client.database_name(body.database_name)
+            check_changeable(database, body.collection)
             await validation.change(
                 client,
                 database,
                 body.collection,
-                validator=given.document(body.validator, "validator") if body.HasField("validator") else None,
+                validator=validator,
                 level=body.level,
                 action=body.action,
             )
@@ -90,13 +92,13 @@ class SchemaHandler(SchemaServiceServicer):
         """Which documents break rules, as a stream of progress."""
         del context
         body = bodies.read(request.body, pb.TestValidationBody)
-        policy.check(body.validator.bson, "validator")
+        validator = fields.optional_query(body, "validator")
         mode = answers.mode_of(body.ejson)
         async with await self._databases.lease(request.database_id) as client:
             question = testing.Question(
                 database=_readable(client, body.database_name, body.collection),
                 collection=body.collection,
-                validator=given.document(body.validator, "validator") if body.HasField("validator") else None,
+                validator=validator,
                 samples=body.samples or bounds.DEFAULT_SAMPLES,
                 resume=body.resume,
             )
@@ -145,7 +147,7 @@ def _progress(report: analysis.Report) -> pb.AnalyzeSchemaResponse:
     return pb.AnalyzeSchemaResponse(
         analyzed=tally.documents,
         total_estimate=report.total_estimate,
-        elapsed_ms=report.elapsed_s * 1000,
+        elapsed_ms=milliseconds(report.elapsed_s),
         done=report.done,
         truncated=tally.truncated,
         fields=[_field(each, parents) for each, parents in tally.fields()] if report.done else (),
@@ -206,7 +208,7 @@ def _tested(report: testing.Report, mode: Mode) -> pb.TestValidationResponse:
         checked=report.checked,
         failed=report.failed,
         total_estimate=report.total_estimate,
-        elapsed_ms=report.elapsed_s * 1000,
+        elapsed_ms=milliseconds(report.elapsed_s),
         done=report.done,
         resume=report.resume,
         samples=[

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from google.api.httpbody_pb2 import HttpBody
 
 from services.mongo_svc import answers, bodies, policy
 from services.mongo_svc.client import MongoClient
-from services.mongo_svc.ejson import Value
-from services.mongo_svc.handlers import attachments
+from services.mongo_svc.handlers import attachments, fields
 from services.mongo_svc.transfer.bounds import BOUNDS, Bounds
 from services.mongo_svc.transfer.exporting import Export, Exporter, content_type, file_name
 from services.mongo_svc.transfer.importing import Importer, Progress
@@ -22,7 +21,6 @@ from services.runtime.errors import StudioError, invalid_argument
 from services.runtime.places import Places
 from services.runtime.statuses import retry_after_s, sentence
 from studio.mongodb.v1 import transfer_service_pb2 as pb
-from studio.mongodb.v1.common_pb2 import ExtendedJson
 from studio.mongodb.v1.transfer_service_pb2_grpc import TransferServiceServicer
 from studio.options.v1 import errors_pb2 as e
 
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     import grpc
 
     Context = grpc.aio.ServicerContext[Any, Any]
-
-_DOCUMENTS = frozenset({0, 3})
 
 
 class TransferHandler(TransferServiceServicer):
@@ -86,7 +82,7 @@ class TransferHandler(TransferServiceServicer):
         check = await self._databases.check_of(database_id)
         with self._places.take(database_id):
             async with await self._databases.lease(database_id) as client:
-                policy.check_source(client.database_name(first.database_name), first.collection)
+                policy.check_target(client.database_name(first.database_name), first.collection)
                 target = Target(
                     collection=client.collection(first.database_name, first.collection),
                     mode=first.mode or "insert",
@@ -112,22 +108,18 @@ async def _content(
 
 
 def _export(body: pb.ExportDocumentsBody) -> Export:
-    if body.HasField("filter"):
-        policy.check(body.filter.bson, "filter")
-    if body.HasField("projection"):
-        policy.check(body.projection.bson, "projection")
     return Export(
         database=body.database_name,
         collection=body.collection,
         format=body.format or "json",
-        filter=_document(body, "filter"),
-        projection=_document(body, "projection"),
-        sort=_document(body, "sort"),
-        collation=_document(body, "collation"),
+        filter=fields.optional_query(body, "filter"),
+        projection=fields.optional_query(body, "projection"),
+        sort=fields.optional_query(body, "sort"),
+        collation=fields.optional_document(body, "collation"),
         limit=_whole("limit", body.limit),
         mode=answers.mode_of(body.ejson),
         gzip=body.gzip,
-        after_id=_value(body.after_id) if body.HasField("after_id") else None,
+        after_id=fields.value(body, "after_id"),
         fields=tuple(body.fields),
         delimiter=_delimiter(body.delimiter),
         header=not body.without_header,
@@ -172,21 +164,6 @@ def _event(progress: Progress) -> pb.ImportProgress:
         resume=str(progress.resume),
         elapsed_ms=progress.elapsed_ms,
     )
-
-
-def _document(
-    body: pb.ExportDocumentsBody, name: Literal["filter", "projection", "sort", "collation"]
-) -> bytes | None:
-    if not body.HasField(name):
-        return None
-    value: ExtendedJson = getattr(body, name)
-    if value.type not in _DOCUMENTS:
-        raise invalid_argument(name, "must be a document")
-    return value.bson
-
-
-def _value(value: ExtendedJson) -> Value:
-    return Value(value.type or 3, value.bson)
 
 
 def _whole(name: str, value: float) -> int:

@@ -27,8 +27,8 @@ class Question:
     """Name of the database; empty for the connection's."""
     collection: str
     """The collection or view."""
-    filter: bytes = b""
-    """BSON: which documents to take the sample from; nothing for all."""
+    filter: bytes = terms.EMPTY
+    """BSON: which documents to take the sample from; empty for all."""
     sample_size: int = bounds.DEFAULT_SAMPLE
     """Documents of the sample."""
     timeout_s: float = bounds.DEFAULT_ANALYSIS_S
@@ -120,7 +120,7 @@ async def _sample(
     stages = [
         terms.document(**{"$sample": terms.nested(terms.document(size=terms.int32(question.sample_size)))})
     ]
-    if question.filter:
+    if question.filter != terms.EMPTY:  # behind a condition the server can't take a sample by itself
         stages.insert(0, terms.document(**{"$match": terms.nested(question.filter)}))
     pipeline = run.Question(question.database, question.collection, tuple(stages), {"allowDiskUse": True})
     batches = run.stream(

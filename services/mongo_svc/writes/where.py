@@ -67,8 +67,8 @@ class Where:
     def options(self) -> dict[str, Any]:
         """The driver's options for an update or a deletion."""
         given: dict[str, Any] = {}
-        if self.collation != terms.EMPTY:
-            given["collation"] = dict(RawBSONDocument(self.collation))
+        if (collation := find.driver_collation(self.collation)) is not None:
+            given["collation"] = collation
         if self.hint is not None:
             given["hint"] = find.driver_hint(self.hint)
         if self.comment:
