@@ -9,7 +9,7 @@ from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 from google.protobuf.message import Message
 
-from services.mongo_svc import policy
+from services.mongo_svc import find, policy
 from services.mongo_svc.ejson.layout import Kind
 from services.mongo_svc.handlers import fields
 from services.runtime.errors import invalid_argument
@@ -90,7 +90,7 @@ def document(value: ExtendedJson, path: str) -> RawBSONDocument:
     """
     if value.type not in (0, Kind.DOCUMENT):
         raise invalid_argument(path, "must be an object")
-    return RawBSONDocument(value.bson)
+    return find.looked_into(value.bson)
 
 
 def whole(value: float, path: str) -> Int64:

@@ -12,7 +12,6 @@ from bson.raw_bson import RawBSONDocument
 
 from services.mongo_svc import ejson
 from services.mongo_svc.ejson import Value
-from services.mongo_svc.ejson.layout import Kind
 from services.mongo_svc.writes.where import Where, check_size, encoded
 from services.runtime.errors import invalid_argument
 
@@ -144,19 +143,6 @@ async def delete(
     with pymongo.timeout(client.deadline_s(where.max_time_s)):
         result = await run(RawBSONDocument(where.filter), session=session, **where.options())
     return float(result.deleted_count)
-
-
-def update_of(value: Value, stages: Sequence[bytes], **options: Any) -> Update:  # noqa: ANN401  of `Update`
-    """The change that a request gives.
-
-    Args:
-        value: operators or a pipeline.
-        stages: the pipeline's stages, checked.
-        options: see `Update`.
-    """
-    if value.kind == Kind.ARRAY:
-        return Update(pipeline=tuple(stages), **options)
-    return Update(operators=value.raw, **options)
 
 
 def _changed(result: UpdateResult) -> Changed:
