@@ -45,6 +45,13 @@ async def test_pages(mongo_reader: MongoApi, cheeses: dict[str, object]) -> None
     assert {each["_id"] for each in named} == set(range(7, 25))
 
 
+async def test_an_id_that_is_no_json_gets_advice(mongo_reader: MongoApi, cheeses: dict[str, object]) -> None:
+    answer = await mongo_reader.send("GET", "documents/get", query={**cheeses, "id": "abc"})
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("id: is not JSON")
+    assert "a text has quotes" in answer.json()["details"][0]["metadata"]["hint"]
+
+
 async def test_a_question_in_a_body_and_all_its_parts(
     mongo_reader: MongoApi, mongo_engine: Engine, cheeses: dict[str, object]
 ) -> None:

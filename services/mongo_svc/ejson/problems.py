@@ -52,7 +52,8 @@ class ContentError(Exception):
     def _sentence(self, what: str) -> str:
         if self.place:
             return f"In {what}, {self.place}: {self.description}."
-        return f"{what[:1].upper()}{what[1:]}: {self.description}."
+        # A field's name stays as it is written; "the body" begins a sentence.
+        return f"{what.replace('the ', 'The ', 1) if what.startswith('the ') else what}: {self.description}."
 
 
 def shown(value: object) -> str:

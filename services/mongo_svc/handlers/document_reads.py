@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.api.httpbody_pb2 import HttpBody
 
-from services.mongo_svc import answers, bodies, counting, ejson, errors, find, paging
+from services.mongo_svc import answers, bodies, counting, errors, find, paging
 from services.mongo_svc.bounds import STREAMS, STREAMS_OF_ONE_DATABASE
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.handlers import fields, raw_streams
@@ -82,7 +82,7 @@ class DocumentReads(DocumentServiceServicer):
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """One document by its `_id`."""
         del context
-        id_ = ejson.loads_value(request.id.encode(), what="id")
+        id_ = fields.text_id(request.id)
         async with await self._databases.lease(request.database_id) as client:
             fields.check_collection(client, request)
             document = await find.by_id(client, request.database_name, request.collection, id_)

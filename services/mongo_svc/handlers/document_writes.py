@@ -108,7 +108,7 @@ class DocumentWrites(DocumentServiceServicer):
     ) -> pb.DeleteDocumentResponse:
         """Deletes one document by its `_id`."""
         del context
-        id_ = ejson.loads_value(request.id.encode(), what="id")
+        id_ = fields.text_id(request.id)
         async with await self._databases.lease(request.database_id) as client:
             fields.check_target(client, request)
             where = Where(request.database_name, request.collection, terms.id_is(id_))

@@ -11,7 +11,7 @@ from services.mongo_svc import ejson, find, policy, terms
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.ejson import Value
 from services.mongo_svc.ejson.layout import Kind
-from services.runtime.errors import invalid_argument
+from services.runtime.errors import StudioError, invalid_argument
 from studio.mongodb.v1 import document_service_pb2 as pb
 from studio.mongodb.v1.common_pb2 import ExtendedJson
 
@@ -187,6 +187,21 @@ def text_document(text: str, what: str) -> bytes:
     given = ejson.loads(text.encode(), what=what)
     policy.check(given, what)
     return given
+
+
+def text_id(text: str) -> Value:
+    """An `_id` from the query of an address.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
+    try:
+        return ejson.loads_value(text.encode(), what="id")
+    except StudioError as error:
+        error.hint = (
+            'It is JSON: a text has quotes, "a", and an ObjectId is {"$oid": "65a1b2c3d4e5f60718293a4b"}.'
+        )
+        raise
 
 
 def text_hint(text: str) -> Value | None:
