@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +17,18 @@ from services.mongo_svc.paging.places import Key
 from services.mongo_svc.paging.projections import Adapted
 from services.mongo_svc.paging.tokens import State
 from services.runtime.errors import StudioError
-from studio.options.v1.errors_pb2 import ERROR_REASON_RESOURCE_EXHAUSTED
+from studio.options.v1.errors_pb2 import ERROR_REASON_DB_QUERY_ERROR, ERROR_REASON_RESOURCE_EXHAUSTED
 
 if TYPE_CHECKING:
     from services.mongo_svc.client import MongoClient
 
 _ID = b"_id"
+_BY_ID = terms.nested(terms.document(_id=terms.int32(1)))
+"""The index of `_id`, which a few collections lack: capped ones of old servers, the oplog."""
+
+
+class NoSuchIndexError(Exception):
+    """The server has no index of `_id` here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,7 @@ class _Walk:
         self._order: Order = order.order_of(query, state)
         self._adapted = adapted
         keys = self._order.keys
+        self._by_id = all(key.path == _ID for key in keys)
         paths = () if state.dense else tuple(_prefixes(keys))
         self._arrays = paths
 
@@ -131,7 +139,7 @@ class _Walk:
         documents, more = _cut(self._client, self._query, found.documents, more=found.more)
         keys = self._order.keys
         # An `_id` is no array and has no equal: its places but the last don't matter.
-        looked_at = documents[-1:] if all(key.path == _ID for key in keys) else found.documents
+        looked_at = documents[-1:] if self._by_id else found.documents
         positions = [places.position(each, keys) for each in looked_at]
         if found.ranges > 1 and None in positions:
             return None  # an array may be in several ranges: by one element here, by another there
@@ -146,21 +154,37 @@ class _Walk:
         found: list[bytes] = []
         conditions = self._conditions()
         for place, condition in enumerate(conditions, start=1):
-            batch = await find.first_batch(
-                self._client,
-                self._query,
-                filter_=terms.all_of(self._query.filter, condition),
-                sort=self._order.sort,
-                projection=self._adapted.projection,
-                skip=0 if self._state.values else self._query.skip,
-                count=wanted - len(found),
-            )
+            batch = await self._batch(condition, wanted - len(found))
             found += batch.documents
             size = sum(map(len, found))
             if batch.more or len(found) == wanted or size > self._client.limits.page_bytes:
                 more = batch.more or len(found) == wanted or place < len(conditions)
                 return _Found(found, more and bool(found), place)
         return _Found(found, more=False, ranges=len(conditions))
+
+    async def _batch(self, condition: bytes, count: int) -> find.Batch:
+        query = self._query
+        if query.filter == terms.EMPTY and query.hint is None and self._by_id:
+            # A server that weighs no plans against each other would sort the whole collection.
+            with contextlib.suppress(NoSuchIndexError):
+                return await self._ask(dataclasses.replace(query, hint=_BY_ID), condition, count)
+        return await self._ask(query, condition, count)
+
+    async def _ask(self, query: find.Query, condition: bytes, count: int) -> find.Batch:
+        try:
+            return await find.first_batch(
+                self._client,
+                query,
+                filter_=terms.all_of(query.filter, condition),
+                sort=self._order.sort,
+                projection=self._adapted.projection,
+                skip=0 if self._state.values else query.skip,
+                count=count,
+            )
+        except StudioError as error:
+            if query.hint is _BY_ID and error.reason == ERROR_REASON_DB_QUERY_ERROR:
+                raise NoSuchIndexError from error
+            raise
 
     def _conditions(self) -> list[bytes]:
         """The ranges that are left, in their order."""
