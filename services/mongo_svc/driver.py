@@ -9,10 +9,12 @@ which nobody listens. Where one member of a replica set answers, its election is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import warnings
 from typing import Any
 
+import pymongo
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
 from pymongo.errors import ConfigurationError, PyMongoError, ServerSelectionTimeoutError
@@ -45,6 +47,7 @@ class Driver(AsyncMongoClient[RawBSONDocument]):
 
     def __init__(self, parsed: MongoOptions, guard: Guard, limits: Limits) -> None:
         self._guard = guard
+        self._close_cursor_s = limits.close_cursor_s
         self._opening = asyncio.Lock()
         self._certificates = tls.Certificates(parsed)
         self._named = frozenset((seed.host, seed.port or None) for seed in parsed.seeds)
@@ -79,6 +82,15 @@ class Driver(AsyncMongoClient[RawBSONDocument]):
             await super().close()
         finally:
             self._certificates.close()
+
+    async def _close_cursor_now(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  the driver's own
+        """Tells a server to close a cursor.
+
+        The driver waits for as long as for any command, also where the cursor's call was cancelled: a reader who left
+        would keep a client in use for a minute, where the server hangs. That it can't be told is no failure.
+        """
+        with contextlib.suppress(StudioError, OSError), pymongo.timeout(self._close_cursor_s):
+            await super()._close_cursor_now(*args, **kwargs)
 
     async def _get_topology(self) -> Any:  # noqa: ANN401  the driver's own
         """The topology; for `mongodb+srv://` the servers are looked up first, once for all callers."""

@@ -34,6 +34,8 @@ class Limits:
     """Seconds between looks at each server, where it doesn't tell of changes by itself."""
     close_s: float = 2.0
     """Seconds that a server may take to end our sessions and cursors when a client is closed."""
+    close_cursor_s: float = 2.0
+    """Seconds that a server may take to close a cursor; it forgets one by itself."""
     default_page_documents: int = 100
     """Documents of a page when the call doesn't say."""
     page_bytes: int = 8 * MIB

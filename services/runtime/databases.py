@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
 from services.runtime import context as call
@@ -13,9 +15,13 @@ from studio.options.v1.access_pb2 import ROLE_READ_ONLY
 from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_READ_ONLY, ERROR_REASON_DB_UNAVAILABLE
 
 ClientT = TypeVar("ClientT")
+T = TypeVar("T")
 
 Check = Callable[[], Awaitable[None]]
 """Raises when long work must end: the database is gone, or is another one now."""
+
+CHECK_S = 0.5
+"""Seconds between two looks of long work whether it must end: a deleted database is dropped within one."""
 
 _FALSE = frozenset({"", "false", "no", "0", "off"})
 
@@ -75,6 +81,49 @@ class Databases(Generic[ClientT]):
                 raise StudioError(ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed.")
 
         return check
+
+
+async def while_unchanged(
+    items: AsyncGenerator[T, None], check: Check, every_s: float = CHECK_S
+) -> AsyncGenerator[T, None]:
+    """The items of long work, until it must end; also while the next one does not come.
+
+    Args:
+        items: closed at the end. Each is waited for in a task of its own, so they hold no `asyncio.timeout` from one to
+            the next.
+        check: asked before the first item, and every so often from then on.
+        every_s: seconds between.
+
+    Raises:
+        StudioError: what the check raises.
+    """
+    clock = asyncio.get_running_loop().time
+    async with contextlib.aclosing(items):
+        await check()
+        checked_at = clock()
+        while True:
+            waiting = asyncio.create_task(_next(items))
+            try:
+                while not waiting.done():
+                    await asyncio.wait({waiting}, timeout=max(0.0, checked_at + every_s - clock()))
+                    if clock() >= checked_at + every_s:
+                        await check()
+                        checked_at = clock()
+            finally:
+                if not waiting.done():
+                    waiting.cancel()
+                    await asyncio.wait({waiting})
+                if not waiting.cancelled():
+                    waiting.exception()  # looked at: where the check has raised, nobody asks for it any more
+            try:
+                item = waiting.result()
+            except StopAsyncIteration:
+                return
+            yield item
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    return await anext(items)
 
 
 def is_read_only(config: Mapping[str, object]) -> bool:

@@ -10,8 +10,6 @@ MAX_DOCUMENTS: Final = 10_000
 """Documents that a caller may ask for in one answer; a stream has no such bound."""
 STREAM_BATCH_S: Final = 60.0
 """Seconds that the server may work on each batch of a stream."""
-CLOSE_S: Final = 2.0
-"""Seconds to tell the server that a cursor is not needed any more."""
 
 MAX_STREAMS: Final = 32
 """Streams of pipelines at a time in this process."""

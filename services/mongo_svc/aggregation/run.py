@@ -10,10 +10,9 @@ from typing import Any, Protocol
 
 import pymongo
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import PyMongoError
 
 from services.mongo_svc import ejson, errors
-from services.mongo_svc.aggregation.bounds import CLOSE_S, STREAM_BATCH_S
+from services.mongo_svc.aggregation.bounds import STREAM_BATCH_S
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.ejson.layout import Kind
 
@@ -122,7 +121,7 @@ async def stream(
             if documents:  # the server may have had nothing yet
                 yield documents
     finally:
-        await _close(cursor)
+        await cursor.close()
 
 
 def limit_stage(documents: int) -> bytes:
@@ -140,7 +139,7 @@ async def _opened(client: MongoClient, question: Question, *, batch: int) -> Asy
     try:
         yield cursor
     finally:
-        await _close(cursor)
+        await cursor.close()
 
 
 async def _open(client: MongoClient, question: Question, *, batch: int | None) -> Cursor:
@@ -159,9 +158,3 @@ async def _next(cursor: Cursor) -> bytes | None:
     except StopAsyncIteration:
         return None
     return bytes(found.raw if isinstance(found, RawBSONDocument) else found)
-
-
-async def _close(cursor: Cursor) -> None:
-    # The server forgets a cursor by itself; that it can't be told is no failure of the call.
-    with contextlib.suppress(PyMongoError), pymongo.timeout(CLOSE_S):
-        await cursor.close()

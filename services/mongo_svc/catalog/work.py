@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, MutableMapping
 from typing import Any, Generic, TypeVar
 
 import pymongo
@@ -13,12 +13,10 @@ from services.mongo_svc import errors
 from services.mongo_svc.catalog.bounds import SHORTEST_S, Bounds
 from services.mongo_svc.client import PLAIN, Document, MongoClient
 from services.runtime import context as call
+from services.runtime.databases import Check
 from services.runtime.durations import milliseconds
 
 T = TypeVar("T")
-
-Check = Callable[[], Awaitable[None]]
-"""Raises when work must end: the database is gone, or is another one now."""
 
 
 async def long_command(

@@ -13,7 +13,7 @@ from services.mongo_svc.aggregation import bounds, explain, preview, run
 from services.mongo_svc.client import MongoClient, without_none
 from services.mongo_svc.handlers import explaining, fields, raw_streams
 from services.mongo_svc.policy import Pipeline
-from services.runtime.databases import Databases, is_read_only
+from services.runtime.databases import Databases, is_read_only, while_unchanged
 from services.runtime.durations import milliseconds
 from services.runtime.errors import invalid_argument
 from services.runtime.places import Places
@@ -72,6 +72,7 @@ class AggregationHandler(AggregationServiceServicer):
         """All that a pipeline gives, as raw BSON."""
         del context
         body = bodies.read(request.body, pb.AggregateBody)
+        check = await self._databases.check_of(request.database_id)
         read_only = await self._is_read_only(request.database_id)
         async with await self._databases.lease(request.database_id) as client:
             database = client.database_name(body.database_name)
@@ -80,7 +81,7 @@ class AggregationHandler(AggregationServiceServicer):
                 raise invalid_argument("limit", "can't be given with a pipeline that writes")
             with self._places.take(request.database_id):
                 question = _question(body, database, pipeline)
-                batches = run.stream(client, question, limit=body.limit)
+                batches = while_unchanged(run.stream(client, question, limit=body.limit), check)
                 async with contextlib.aclosing(raw_streams.chunks(batches)) as chunks:
                     async for chunk in chunks:
                         yield chunk

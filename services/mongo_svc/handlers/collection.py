@@ -17,7 +17,7 @@ from services.mongo_svc.client import Document, MongoClient
 from services.mongo_svc.handlers import commands
 from services.mongo_svc.handlers.long_work import LongWork
 from services.mongo_svc.namespaces import CollectionInfo
-from services.runtime.databases import Databases
+from services.runtime.databases import Check, Databases
 from studio.mongodb.v1 import collection_service_pb2 as pb
 from studio.mongodb.v1 import mongo_service_pb2 as mongo_pb
 from studio.mongodb.v1.collection_service_pb2_grpc import CollectionServiceServicer
@@ -122,7 +122,7 @@ class CollectionHandler(CollectionServiceServicer):
                 yield event
 
     async def _events(
-        self, client: MongoClient, database: str, command: dict[str, Any], check: work.Check
+        self, client: MongoClient, database: str, command: dict[str, Any], check: Check
     ) -> AsyncIterator[pb.CollectionWork]:
         async with contextlib.aclosing(work.run(client, database, command, check, self._bounds)) as reports:
             async for elapsed_ms, answer in reports:

@@ -13,7 +13,7 @@ from services.mongo_svc import answers, bodies, counting, errors, find, paging
 from services.mongo_svc.bounds import STREAMS, STREAMS_OF_ONE_DATABASE
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.handlers import fields, raw_streams
-from services.runtime.databases import Databases
+from services.runtime.databases import Databases, while_unchanged
 from services.runtime.places import Places
 from studio.mongodb.v1 import document_service_pb2 as pb
 from studio.mongodb.v1.document_service_pb2_grpc import DocumentServiceServicer
@@ -72,10 +72,12 @@ class DocumentReads(DocumentServiceServicer):
         """All documents as the server's batches."""
         del context
         body = bodies.read(request.body, pb.FindDocumentsBody)
+        check = await self._databases.check_of(request.database_id)
         async with await self._databases.lease(request.database_id) as client:
             query = fields.page_query(body, client, 0)
             with self._streams.take(request.database_id):
-                async with contextlib.aclosing(raw_streams.chunks(find.raw_batches(client, query))) as chunks:
+                batches = while_unchanged(find.raw_batches(client, query), check)
+                async with contextlib.aclosing(raw_streams.chunks(batches)) as chunks:
                     async for chunk in chunks:
                         yield chunk
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -17,7 +17,7 @@ from services.mongo_svc.gridfs.bounds import BOUNDS, Bounds
 from services.mongo_svc.gridfs.downloading import download, part
 from services.mongo_svc.gridfs.uploading import Upload
 from services.mongo_svc.handlers import attachments
-from services.runtime.databases import Databases
+from services.runtime.databases import Databases, while_unchanged
 from services.runtime.errors import invalid_argument
 from services.runtime.places import Places
 from studio.mongodb.v1 import gridfs_service_pb2 as pb
@@ -76,6 +76,7 @@ class GridFsHandler(GridFsServiceServicer):
     ) -> AsyncIterator[HttpBody]:
         """Streams a file."""
         id_ = ejson.loads_value(request.id.encode(), what="id")
+        check = await self._databases.check_of(request.database_id)
         with self._places.take(request.database_id):
             async with await self._databases.lease(request.database_id) as client:
                 bucket = _bucket(client, request.database_name, request.bucket)
@@ -89,7 +90,8 @@ class GridFsHandler(GridFsServiceServicer):
                 )
                 type_ = file.content_type or BYTES
                 begun = False
-                async with contextlib.aclosing(download(bucket, wanted, self._bounds)) as pieces:
+                chunks = while_unchanged(download(bucket, wanted, self._bounds), check)
+                async with contextlib.aclosing(chunks) as pieces:
                     async for piece in pieces:
                         if not begun:
                             await context.send_initial_metadata(attachments.headers(file.filename or "file"))
@@ -107,11 +109,13 @@ class GridFsHandler(GridFsServiceServicer):
         first = await anext(requests)
         id_ = files.storable(ejson.loads_value(first.id.encode(), what="id")) if first.id else None
         metadata = _metadata(first)
+        check = await self._databases.check_of(first.database_id)
         with self._places.take(first.database_id):
             async with await self._databases.lease(first.database_id) as client:
                 bucket = _bucket(client, first.database_name, first.bucket)
                 upload = Upload(client, bucket, id_, first.chunk_size, self._bounds)
-                document = await upload.run(_content(first, requests), first.filename, metadata)
+                async with contextlib.aclosing(while_unchanged(_content(first, requests), check)) as body:
+                    document = await upload.run(body, first.filename, metadata)
         return answers.render(_file(document), answers.mode_of(first.ejson))
 
     async def RenameFile(self, request: pb.RenameFileRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
@@ -144,7 +148,7 @@ def _bucket(client: MongoClient, database: str, name: str) -> files.Bucket:
 
 async def _content(
     first: pb.UploadFileRequest, rest: AsyncIterator[pb.UploadFileRequest]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     yield first.body.data
     async for message in rest:
         yield message.body.data

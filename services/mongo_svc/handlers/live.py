@@ -61,14 +61,13 @@ class LiveHandler(LiveServiceServicer):
         query = _query(body)
         mode, as_bson = answers.mode_of(body.ejson), body.format == "bson"
         with self._places.take(request.database_id):
+            check_database = await self._databases.check_of(request.database_id)
             revision = (await self._databases.connection(request.database_id)).revision
 
             async def check_alive() -> None:
                 if self._stopping.is_set():
                     raise StudioError(e.ERROR_REASON_SERVICE_UNAVAILABLE, "The service is stopping.")
-                # Raises DB_NOT_FOUND by itself where the database is gone.
-                if (await self._databases.connection(request.database_id)).revision != revision:
-                    raise StudioError(e.ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed.")
+                await check_database()
 
             async with contextlib.AsyncExitStack() as stack:
                 # The stream's own client outlives the lease: a stream must keep no other database's client out.

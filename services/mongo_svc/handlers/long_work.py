@@ -6,12 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from services.mongo_svc.catalog.bounds import Bounds
-from services.mongo_svc.catalog.work import Check
 from services.mongo_svc.client import MongoClient
-from services.runtime.databases import Databases
-from services.runtime.errors import StudioError
+from services.runtime.databases import Check, Databases
 from services.runtime.places import Places
-from studio.options.v1.errors_pb2 import ERROR_REASON_DB_UNAVAILABLE
 
 
 class LongWork:
@@ -34,13 +31,7 @@ class LongWork:
         Raises:
             StudioError: RESOURCE_EXHAUSTED where no place is free; as `Databases.lease`.
         """
-        connection = await self._databases.connection(database_id)
-
-        async def check() -> None:
-            # Raises DB_NOT_FOUND by itself where the database is gone.
-            if (await self._databases.connection(database_id)).revision != connection.revision:
-                raise StudioError(ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed.")
-
+        check = await self._databases.check_of(database_id)
         with self._places.take(database_id):
             async with await self._databases.lease(database_id) as client:
                 yield client, check

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from google.api.httpbody_pb2 import HttpBody
@@ -101,7 +101,7 @@ class TransferHandler(TransferServiceServicer):
 
 async def _content(
     first: pb.ImportDocumentsRequest, rest: AsyncIterator[pb.ImportDocumentsRequest]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     yield first.body.data
     async for message in rest:
         yield message.body.data

@@ -21,7 +21,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from services.mongo_svc import errors, namespaces
 from services.mongo_svc.catalog.bounds import SHORTEST_S, Bounds
 from services.mongo_svc.catalog.guard import check_changeable
-from services.mongo_svc.catalog.work import Check, running
+from services.mongo_svc.catalog.work import running
 from services.mongo_svc.client import PLAIN, Document, MongoClient
 from services.mongo_svc.codes import INDEX_NOT_FOUND
 from services.mongo_svc.error_table import DUPLICATES
@@ -29,6 +29,7 @@ from services.mongo_svc.indexes import changes, listing, progress
 from services.mongo_svc.indexes.progress import BuildProgress
 from services.mongo_svc.namespaces import VIEW
 from services.runtime import context as call
+from services.runtime.databases import Check
 from services.runtime.errors import StudioError, invalid_argument
 from services.runtime.logs import get_logger
 from studio.options.v1 import errors_pb2 as e

@@ -111,7 +111,7 @@ async def watch(
     with translated(resuming=resuming):
         async with _given_up(client.limits.connect_timeout_s + bounds.answer_s):
             stream = await _open(client, query, bounds)
-    async with contextlib.aclosing(_Closing(stream)):
+    try:
         yield Turn(b"", _token(stream))
         said_at = check_at = clock()
         while stream.alive:
@@ -127,21 +127,8 @@ async def watch(
             elif clock() >= said_at + bounds.heartbeat_s:
                 yield Turn(b"", _token(stream))
                 said_at = clock()
-
-
-class _Closing:
-    """Closes a stream within a bound: it is told to a server that may be gone."""
-
-    def __init__(self, stream: AsyncChangeStream[Raw]) -> None:
-        self._stream = stream
-
-    async def aclose(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_S):
-                await self._stream.close()
-
-
-_CLOSE_S = 2.0
+    finally:
+        await stream.close()
 
 
 async def _open(client: MongoClient, query: Query, bounds: Bounds) -> AsyncChangeStream[Raw]:

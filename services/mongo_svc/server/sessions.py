@@ -89,7 +89,7 @@ def _session(row: Mapping[str, Any]) -> Session | None:
     return Session(
         id=str(uuid.UUID(bytes=bytes(id_))) if len(bytes(id_)) == _UUID_BYTES else bytes(id_).hex(),
         user=shown.text(row.get("user")),
-        last_use_unix_ms=used.timestamp() * 1000 if isinstance(used, dt.datetime) else UNKNOWN,
+        last_use_unix_ms=round(used.timestamp() * 1000) if isinstance(used, dt.datetime) else UNKNOWN,
     )
 
 

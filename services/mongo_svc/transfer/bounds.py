@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.mongo_svc.limits import MIB
+from services.runtime.databases import CHECK_S
 
 MAX_DOCUMENT_BYTES = 16 * MIB
 """https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-BSON-Document-Size"""
@@ -49,7 +50,7 @@ class Bounds:
     """Seconds of one."""
     failures: int = 1000
     """Failed rows that an import lists; further ones are counted."""
-    check_s: float = 1.0
+    check_s: float = CHECK_S
     """Seconds after which an export looks whether its database is still the same."""
     report_s: float = 0.5
     """Seconds between progress events in the first minute."""

@@ -19,7 +19,7 @@ from services.mongo_svc.transfer.cells import LOSSLESS
 from services.mongo_svc.transfer.columns import found_in
 from services.mongo_svc.transfer.files import Bson, Csv, File, JsonArray, Ndjson
 from services.mongo_svc.transfer.packing import Packer
-from services.runtime.databases import Check
+from services.runtime.databases import Check, while_unchanged
 from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1.errors_pb2 import ERROR_REASON_DB_TIMEOUT
 
@@ -119,7 +119,8 @@ class Exporter:
         Raises:
             StudioError: the export can't go on; the caller writes `broken`.
         """
-        async with contextlib.aclosing(self._batches()) as batches:
+        watched = while_unchanged(self._batches(), self._check, self._bounds.check_s)
+        async with contextlib.aclosing(watched) as batches:
             first = await self._begin(batches)
             parts = [self._written_file.begin()]
             size = len(parts[0])
@@ -208,14 +209,9 @@ class Exporter:
         return [text[at : at + step] for at in range(0, len(text), step)]
 
     async def _batches(self) -> AsyncGenerator[list[bytes], None]:
-        check_at = 0.0
-        clock = asyncio.get_running_loop().time
         cursor = self._cursor()
         try:
             while True:
-                if clock() >= check_at:
-                    await self._check()
-                    check_at = clock() + self._bounds.check_s
                 try:
                     async with asyncio.timeout(self._bounds.fetch_timeout_s):
                         with errors.translated():

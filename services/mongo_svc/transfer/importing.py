@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from services.mongo_svc.transfer.bounds import BOUNDS, Bounds
 from services.mongo_svc.transfer.reading import Format, Reader, Row
 from services.mongo_svc.transfer.writing import Counts, Failure, Target, Writer
-from services.runtime.databases import Check
+from services.runtime.databases import Check, while_unchanged
 from services.runtime.durations import milliseconds
 from services.runtime.errors import PREFIX, StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
@@ -42,7 +42,7 @@ class Importer:
     Args:
         target: where rows go.
         format_: how the file is read.
-        check: asked with each report.
+        check: asked now and then, also while nothing arrives.
         bounds: how much at a time.
 
     Raises:
@@ -63,7 +63,7 @@ class Importer:
         self._report_at = self._began_at + bounds.report_s
         self._reported = False
 
-    async def run(self, body: AsyncIterable[bytes]) -> AsyncGenerator[Progress, None]:
+    async def run(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Progress, None]:
         """Does the work, and reports. Before it raises, it reports what it has not yet, where it had begun to.
 
         Raises:
@@ -83,14 +83,15 @@ class Importer:
         finally:
             await self._writer.aclose()
 
-    async def _work(self, body: AsyncIterable[bytes]) -> AsyncGenerator[Progress, None]:
+    async def _work(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Progress, None]:
         try:
-            async for data in body:
-                self._size += len(data)
-                for row in self._reader.feed(data):
-                    await self._take(row)
-                    if self._clock() >= self._report_at:
-                        yield await self._report()
+            async with contextlib.aclosing(while_unchanged(body, self._check)) as parts:
+                async for data in parts:
+                    self._size += len(data)
+                    for row in self._reader.feed(data):
+                        await self._take(row)
+                        if self._clock() >= self._report_at:
+                            yield await self._report()
             for row in self._reader.end():
                 await self._take(row)
         except StudioError:
