@@ -40,6 +40,16 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """Time of the event loop at which the caller stops waiting."""
 
 
+def is_cancelled() -> bool:
+    """Whether this task was cancelled, and has not noticed.
+
+    The handler of a caller that goes away is cancelled once, and Python 3.11's `asyncio.wait_for`, which drivers of
+    databases use, swallows that when it comes in the moment in which what it waits for is done. So long work asks.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def remaining_s(at_most_s: float) -> float:
     """Seconds that work for the current call may take: what is left of its deadline, `at_most_s` at most."""
     end = deadline.get()

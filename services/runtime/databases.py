@@ -68,7 +68,7 @@ class Databases(Generic[ClientT]):
         return await self._resolver.resolve(database_id)
 
     async def check_of(self, database_id: str) -> Check:
-        """A check that long work asks now and then, whether its database is still the one it began with.
+        """A check that long work asks now and then: is its caller there, and its database the one it began with?
 
         Raises:
             StudioError: as `connection`; the check itself DB_NOT_FOUND and DB_UNAVAILABLE.
@@ -76,6 +76,8 @@ class Databases(Generic[ClientT]):
         connection = await self.connection(database_id)
 
         async def check() -> None:
+            if call.is_cancelled():
+                raise asyncio.CancelledError
             # Raises DB_NOT_FOUND by itself where the database is gone.
             if (await self.connection(database_id)).revision != connection.revision:
                 raise StudioError(ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed.")

@@ -89,7 +89,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     assert isinstance(details, bytes)
     status_pb2.Status.FromString(details).details[0].Unpack(info)
-    return info.reason
+    return str(info.reason)
 
 
 async def to_the_end(call: Call) -> str:
@@ -148,7 +148,7 @@ async def test_a_sender_that_sends_nothing_hears_that_its_database_was_changed(
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         database_id = registry.register(mongodb_url)
-        where = {"database_id": database_id, "database_name": mongodb_database}
+        where: dict[str, Any] = {"database_id": database_id, "database_name": mongodb_database}
         call: Call
         if what == "import":
             call = TransferServiceStub(channel).ImportDocuments(metadata=as_user())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import grpc
+import pytest
 
+from services.runtime import context as call
 from services.runtime.errors import StudioError
 from services.runtime.server import Servicer
 from studio.options.v1.errors_pb2 import ERROR_REASON_DB_TIMEOUT, ERROR_REASON_KEY_NOT_FOUND
@@ -55,6 +58,45 @@ async def read(events: int, error: Exception) -> tuple[list[common.WorkProgress]
             async for event in stream:
                 seen.append(event)  # noqa: PERF401  what came before the failure counts
         return seen, await stream.code()
+
+
+class Deaf(Failing):
+    """Does not notice that its caller goes away, and writes on."""
+
+    def __init__(self) -> None:
+        super().__init__(0, RuntimeError())
+        self.noticed = False
+        self.ended = asyncio.Event()
+
+    async def PreviewKeys(  # noqa: N802  the rpc's name
+        self, request: bulk.PreviewKeysRequest, context: object
+    ) -> AsyncIterator[common.WorkProgress]:
+        del request, context
+        try:
+            yield common.WorkProgress(scanned=1)
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:  # as in `asyncio.wait_for`
+                self.noticed = call.is_cancelled()
+            yield common.WorkProgress(scanned=2)
+        finally:
+            self.ended.set()
+
+
+async def test_who_does_not_notice_that_the_caller_has_gone_away_can_ask_and_is_no_defect(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handler = Deaf()
+    servicer = Servicer("studio.redis.v1.BulkService", add_BulkServiceServicer_to_server, handler)
+    async with running(servicer) as service:
+        request = bulk.PreviewKeysRequest(database_id=UUID, selection=common.KeySelection())
+        stream = BulkServiceStub(service.channel).PreviewKeys(request, metadata=OWNER)
+        await stream.read()
+        stream.cancel()
+        async with asyncio.timeout(10):
+            await handler.ended.wait()
+    assert handler.noticed
+    assert "rpc.defect" not in capsys.readouterr().out
 
 
 async def test_the_last_event_carries_the_error() -> None:

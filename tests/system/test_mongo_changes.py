@@ -194,13 +194,15 @@ async def test_a_slow_reader_is_waited_for(
 
 
 async def test_one_stream_more_than_allowed_is_refused_at_once(
-    mongo_reader: MongoApi, mongo_database: str
+    system: LocalSystem, mongo_engine: Engine, mongo_database: str
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
+        registered = registered_as(system, mongo_engine, [{"role": "read", "db": mongo_database}])
+        api = await stack.enter_async_context(registered)
         for _ in range(BOUNDS.streams_of_one_database):
-            stream = await stack.enter_async_context(changes(mongo_reader, databaseName=mongo_database))
+            stream = await stack.enter_async_context(changes(api, databaseName=mongo_database))
             await anext(stream)
-        refused = await mongo_reader.send("POST", "changes", body={"databaseName": mongo_database})
+        refused = await api.send("POST", "changes", body={"databaseName": mongo_database})
     assert (refused.status_code, refused.json()["error_code"]) == (429, "RESOURCE_EXHAUSTED")
 
 

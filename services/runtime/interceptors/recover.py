@@ -56,7 +56,9 @@ class Recover:
                 failure = StudioError(
                     ERROR_REASON_DEADLINE_EXCEEDED, "The call took longer than its deadline allows."
                 )
-            except Exception as error:  # noqa: BLE001  logged by `_defect`
+            except Exception as error:
+                if call.is_cancelled():  # whoever writes to a caller that has gone away is no defect
+                    raise asyncio.CancelledError from error
                 failure = _defect(method, context, error)
             if call.last_event.get() is not None:
                 await _write_last_event(method, context, failure)
