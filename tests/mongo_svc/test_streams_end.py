@@ -119,6 +119,35 @@ async def test_streams_from_a_server_that_hangs_end_when_their_database_is_delet
             assert await asyncio.gather(*map(to_the_end, calls)) == ["DB_NOT_FOUND"] * len(READERS)
 
 
+async def test_an_import_into_a_server_that_hangs_ends_when_its_database_is_deleted(
+    server: MongoServer,
+) -> None:
+    async with (
+        running_engine("mongo_svc", "mongodb", Settings, open_app) as (port, registry),
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        database_id = registry.register(server.url)
+        call: Call = TransferServiceStub(channel).ImportDocuments(metadata=as_user())
+        first: dict[str, Any] = {
+            "database_id": database_id,
+            "database_name": "test",
+            "collection": "new",
+            "format": "bson",
+        }
+        await call.write(
+            transfer.ImportDocumentsRequest(**first, body=HttpBody(data=bson.encode({"_id": 0})))
+        )
+        async with asyncio.timeout(BOUND_S):
+            while not leased():  # noqa: ASYNC110  nobody tells of it
+                await asyncio.sleep(0.02)
+        server.suspend()
+        await call.write(transfer.ImportDocumentsRequest(body=HttpBody(data=bson.encode({"_id": 1}))))
+        await call.done_writing()
+        registry.remove(database_id)
+        async with asyncio.timeout(BOUND_S):
+            assert await to_the_end(call) == "DB_NOT_FOUND"
+
+
 async def test_a_reader_that_goes_away_from_a_server_that_hangs_leaves_nothing_in_use(
     server: MongoServer,
 ) -> None:

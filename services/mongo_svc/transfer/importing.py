@@ -42,7 +42,7 @@ class Importer:
     Args:
         target: where rows go.
         format_: how the file is read.
-        check: asked now and then, also while nothing arrives.
+        check: asked now and then, also while nothing arrives, or a write lasts.
         bounds: how much at a time.
 
     Raises:
@@ -70,7 +70,7 @@ class Importer:
             StudioError: the work can't go on.
         """
         try:
-            async with contextlib.aclosing(self._work(body)) as reports:
+            async with contextlib.aclosing(while_unchanged(self._work(body), self._check)) as reports:
                 async for report in reports:
                     self._reported = True
                     yield report
@@ -85,13 +85,13 @@ class Importer:
 
     async def _work(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Progress, None]:
         try:
-            async with contextlib.aclosing(while_unchanged(body, self._check)) as parts:
+            async with contextlib.aclosing(body) as parts:
                 async for data in parts:
                     self._size += len(data)
                     for row in self._reader.feed(data):
                         await self._take(row)
                         if self._clock() >= self._report_at:
-                            yield await self._report()
+                            yield self._report()
             for row in self._reader.end():
                 await self._take(row)
         except StudioError:
@@ -118,10 +118,9 @@ class Importer:
                 metadata={"row": str(failure.row), "line": str(failure.line)},
             )
 
-    async def _report(self) -> Progress:
+    def _report(self) -> Progress:
         early = self._clock() - self._began_at < self._bounds.early_s
         self._report_at = self._clock() + (self._bounds.report_s if early else self._bounds.late_report_s)
-        await self._check()
         return self._progress()
 
     def _progress(self, *, done: bool = False) -> Progress:
