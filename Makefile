@@ -29,7 +29,10 @@ help: ## List the targets
 
 setup: ## Set up the virtual environment and the generated code (the others do it, too)
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or later is needed, and not on PATH" >&2; exit 1; fi
-	@$(PYTHON) deploy/local/bootstrap.py
+	@$(PYTHON) deploy/local/bootstrap.py $(WITH)
+
+# What starts the engines needs what runs on Node.js as well.
+run test bench: WITH := --node
 
 run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL, MONGODB_URL)
 	@$(BIN)/python -m deploy.local --with-parent

@@ -1,8 +1,8 @@
 """Sets the project up: virtual environment, locked packages, import path, generated code.
 
-    python3 deploy/local/bootstrap.py
+    python3 deploy/local/bootstrap.py [--node]
 
-Needs Python and nothing else. Each step remembers what it was done for (the lock file, the contract), so a
+With `--node` also the packages of Node.js that the local system and the tests run. Needs Python and nothing else. Each step remembers what it was done for (the lock file, the contract), so a
 second run does nothing and needs no network. Runs at the same time wait for each other.
 """
 
@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,9 @@ VENV = ROOT / ".venv"
 CACHE = ROOT / ".cache"
 LOCK = ROOT / "requirements.lock"
 PYTHON = VENV / "bin" / "python"
+NODE = ROOT / "deploy" / "local" / "node"
+NODE_FILES = ("package.json", "package-lock.json")
+NODE_MODULES = CACHE / "node" / "node_modules"
 OLDEST = (3, 11)
 
 
@@ -113,7 +117,28 @@ def generate() -> None:
     run(PYTHON, ROOT / "tools" / "protos.py", "generate", doing="generating code")
 
 
-def set_up() -> None:
+def install_node_packages() -> None:
+    """Installs exactly what package-lock.json lists, with the npm of the virtual environment; runs none of its scripts."""
+    say("installing pg-meta with npm (once) …")
+    home = NODE_MODULES.parent
+    home.mkdir(parents=True, exist_ok=True)
+    for name in NODE_FILES:
+        shutil.copyfile(NODE / name, home / name)
+    run(
+        VENV / "bin" / "npm",
+        "ci",
+        "--prefix",
+        home,
+        "--ignore-scripts",
+        "--omit=dev",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        doing="installing the packages of Node.js",
+    )
+
+
+def set_up(*, node: bool) -> None:
     """Does what is missing."""
     if sys.version_info < OLDEST:
         raise SetupError(f"Python {'.'.join(map(str, OLDEST))} or later is needed; this is {sys.version}")
@@ -127,11 +152,19 @@ def set_up() -> None:
     with step(ROOT / "generated" / ".stamp", f"{packages} {contract}") as needed:
         if needed:
             generate()
+    if node:
+        with step(NODE_MODULES.parent / ".stamp", digest(*(NODE / name for name in NODE_FILES))) as needed:
+            if needed:
+                install_node_packages()
 
 
 def main() -> int:
     """Sets up, one run at a time; returns the exit code."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--node", action="store_true", help="also what runs on Node.js")
+    options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "setup.lock").open("w") as lock:
         try:
@@ -140,7 +173,7 @@ def main() -> int:
             say("waiting for another setup of this clone …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            set_up()
+            set_up(node=options.node)
         except SetupError as error:
             say(f"error: {error}")
             return 1

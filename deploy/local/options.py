@@ -6,6 +6,8 @@
 - `DATABASE_URL`: a PostgreSQL to use instead of the embedded one
 - `REDIS_URL`: a Redis to use instead of the embedded one
 - `MONGODB_URL`: a MongoDB to use instead of the embedded one
+- `BUN_API_URL`, `BUN_API_KEY`: a Bun API to use instead of the sample one
+- `PG_META_URL`: a pg-meta to use instead of the embedded one; `PG_META_CRYPTO_KEY` is its `CRYPTO_KEY`
 - `JWT_SECRET`: signs the tokens of users; kept for later runs (default: made up by the first run)
 """
 
@@ -38,13 +40,21 @@ class Options:
     database_url: str | None = None
     redis_url: str | None = None
     mongodb_url: str | None = None
+    bun_api_url: str | None = None
+    pg_meta_url: str | None = None
     jwt_secret: str | None = None
     durable: bool = True
     """Whether the engines wait for the disk. The tests, which keep nothing, turn it off."""
 
     def own_engine(self, name: str) -> str | None:
         """The URL of the user's engine that replaces the embedded one of that name, if any."""
-        urls = {"postgres": self.database_url, "redis": self.redis_url, "mongodb": self.mongodb_url}
+        urls = {
+            "postgres": self.database_url,
+            "redis": self.redis_url,
+            "mongodb": self.mongodb_url,
+            "bun": self.bun_api_url,
+            "pg_meta": self.pg_meta_url,
+        }
         return urls.get(name)
 
 
@@ -74,5 +84,7 @@ def from_environment(environment: Mapping[str, str]) -> Options:
         database_url=environment.get("DATABASE_URL") or None,
         redis_url=environment.get("REDIS_URL") or None,
         mongodb_url=environment.get("MONGODB_URL") or None,
+        bun_api_url=environment.get("BUN_API_URL") or None,
+        pg_meta_url=environment.get("PG_META_URL") or None,
         jwt_secret=environment.get("JWT_SECRET") or None,
     )

@@ -21,6 +21,7 @@ from deploy.local.ports import is_free, pick, reserve
 # Traversable, because an engine that can't run as root reaches its folder through it; not listable.
 STATE_MODE = 0o711
 SECRET_BYTES = 32
+MAX_PAIRS = 20
 
 
 def write_private(path: Path, text: str) -> None:
@@ -135,6 +136,15 @@ class State:
         chosen = pick(taken={int(port) for port in known.values()})
         self._write(self._ports_file, known | {name: str(chosen)})
         return chosen
+
+    def port_pair(self, name: str) -> int:
+        """As `port`, where the next port is free as well, and kept with it."""
+        for _ in range(MAX_PAIRS):
+            port = self.port(name)
+            if is_free(port + 1) and reserve(port + 1):
+                return port
+            self._write(self._ports_file, self._read(self._ports_file) | {name: "0"})
+        raise LocalError(f"found no two free ports in a row for {name}")
 
     def home(self, name: str) -> Path | None:
         """Where the engine `name` keeps its data outside of the state directory, if it does."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from deploy.local.engines.bun import Bun
+from deploy.local.engines.pg_meta import PgMeta
 from deploy.local.engines.postgres import Postgres
 from deploy.local.engines.secantus import Secantus
 from deploy.local.engines.valkey import Valkey
 from deploy.local.program import Program
 from deploy.local.state import State
 
-__all__ = ["KINDS", "Engine", "Postgres", "Secantus", "Valkey"]
+__all__ = ["KINDS", "Bun", "Engine", "PgMeta", "Postgres", "Secantus", "Valkey"]
 
 
 class Engine(Protocol):
@@ -36,4 +38,6 @@ KINDS: Mapping[str, Callable[[State, bool], Engine]] = {
     # It is durable in tests as well: without its file it would come back empty from a crash, and the file is cheap.
     "redis": lambda state, _: Valkey(state),
     "mongodb": lambda state, durable: Secantus(state, durable=durable),
+    "bun": lambda state, _: Bun(state),
+    "pg_meta": lambda state, _: PgMeta(state),
 }
