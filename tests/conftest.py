@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from deploy.local.engines import Secantus, Valkey
 from deploy.local.environment import NO_PROXY
 from deploy.local.state import State
-from tests.support.engines import PostgresServer, ValkeyFactory, ValkeyServer
+from tests.support.engines import BunServer, PgMetaServer, PostgresServer, ValkeyFactory, ValkeyServer
 from tests.support.local_system import LocalSystem
 from tests.support.mongodb import MongoFactory, MongoServer
 
@@ -137,6 +137,24 @@ def start_mongodb() -> Iterator[MongoFactory]:
     finally:
         factory.close()
         shutil.rmtree(state.path)
+
+
+@pytest.fixture(scope="session")
+def bun_server(engine_state: State) -> Iterator[BunServer]:
+    """One sample Bun API for all tests."""
+    server = BunServer(engine_state)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def pg_meta_server(engine_state: State) -> Iterator[PgMetaServer]:
+    """One pg-meta for all tests."""
+    server = PgMetaServer(engine_state)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
     python3 deploy/local/bootstrap.py [--node]
 
-With `--node` also the packages of Node.js that the local system and the tests run. Needs Python and nothing else. Each step remembers what it was done for (the lock file, the contract), so a
+With `--node` also the packages of Node.js that the local system and the tests run.
+
+Needs Python and nothing else. Each step remembers what it was done for (the lock file, the contract), so a
 second run does nothing and needs no network. Runs at the same time wait for each other.
 """
 
@@ -118,7 +120,7 @@ def generate() -> None:
 
 
 def install_node_packages() -> None:
-    """Installs exactly what package-lock.json lists, with the npm of the virtual environment; runs none of its scripts."""
+    """Installs exactly what package-lock.json lists, by the npm of the virtual environment; runs no scripts."""
     say("installing pg-meta with npm (once) …")
     home = NODE_MODULES.parent
     home.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ TIMEOUT_S = 30.0
 
 
 def name_of(type_: str) -> str:
-    """The name under which the engine of a type is registered: `sample-redis`."""
-    return f"sample-{type_}"
+    """The name under which the engine of a type is registered: `sample-redis`, `sample-bun`."""
+    return f"sample-{type_.removesuffix('_api')}"
 
 
 def register(gateway_url: str, token: str, *, type_: str, connection_string: str) -> None:

@@ -190,4 +190,12 @@ class System:
     def _samples(self) -> None:
         token = self.token("owner")
         for sample in SAMPLES:
-            show(sample, self._options, self.engines, gateway_url=self.url, token=token, say=self._say)
+            show(
+                sample,
+                self._options,
+                self.engines,
+                self.state,
+                gateway_url=self.url,
+                token=token,
+                say=self._say,
+            )

