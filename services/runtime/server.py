@@ -75,6 +75,8 @@ class Runtime(Generic[SettingsT]):
 
     settings: SettingsT
     service_tokens: ServiceTokens
+    verifier: TokenVerifier
+    """Knows callers by their tokens: for what a service serves beside gRPC."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -131,13 +133,15 @@ async def serve(
     Raises:
         SystemExit: an address can't be bound; with a sentence.
     """
-    runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret))
     healthy = health.aio.HealthServicer()
     ready = threading.Event()
     probes = _bind_probes(settings, ready)
     try:
-        async with _open(open_app, settings, runtime) as servicers, _steps(settings) as chain:
-            server = _build(settings, chain, servicers, healthy)
+        async with contextlib.AsyncExitStack() as stack:
+            verifier = await stack.enter_async_context(_verifier(settings))
+            runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret), verifier)
+            servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
+            server = _build(settings, steps(settings, verifier), servicers, healthy)
             try:
                 port = _bind(server, settings.grpc_address)
                 await server.start()
@@ -159,11 +163,8 @@ async def serve(
         log.info("service.stopped")
 
 
-def steps(settings: ServiceSettings, keys: Jwks | None = None) -> list[Step]:
+def steps(settings: ServiceSettings, verifier: TokenVerifier) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
-    verifier = TokenVerifier(
-        jwt_secret=settings.jwt_secret, keys=keys, service_secret=settings.service_token_secret
-    )
     return [
         Recover(),
         RequestId(),
@@ -175,8 +176,15 @@ def steps(settings: ServiceSettings, keys: Jwks | None = None) -> list[Step]:
     ]
 
 
+def verifier_of(settings: ServiceSettings, keys: Jwks | None = None) -> TokenVerifier:
+    """What knows the callers of a service with these settings."""
+    return TokenVerifier(
+        jwt_secret=settings.jwt_secret, keys=keys, service_secret=settings.service_token_secret
+    )
+
+
 @contextlib.asynccontextmanager
-async def _steps(settings: ServiceSettings) -> AsyncIterator[list[Step]]:
+async def _verifier(settings: ServiceSettings) -> AsyncIterator[TokenVerifier]:
     keys = None
     if settings.jwt_jwks_url:
         # Brings httpx along: 4 MB that a service without a JWKS does not need.
@@ -184,7 +192,7 @@ async def _steps(settings: ServiceSettings) -> AsyncIterator[list[Step]]:
 
         keys = jwks.Jwks(settings.jwt_jwks_url)
     try:
-        yield steps(settings, keys)
+        yield verifier_of(settings, keys)
     finally:
         if keys is not None:
             await keys.aclose()

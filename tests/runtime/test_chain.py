@@ -37,7 +37,7 @@ Code = grpc.StatusCode
 
 
 def test_the_steps_stand_in_the_order_of_the_design() -> None:
-    names = [step.name for step in server.steps(settings())]
+    names = [step.name for step in server.steps(settings(), server.verifier_of(settings()))]
     assert names == ["recover", "request_id", "observe", "admit", "authenticate", "authorize", "validate"]
 
 

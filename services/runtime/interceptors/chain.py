@@ -118,6 +118,13 @@ class Step(Protocol):
         """The handler with this step around it."""
 
 
+def wrapped(steps: Sequence[Step], method: Method, handler: Handler) -> Handler:
+    """A handler with steps around it, outermost first."""
+    for step in reversed(steps):
+        handler = step.wrap(method, handler)
+    return handler
+
+
 class Chain(grpc.aio.ServerInterceptor):
     """Puts the steps around every handler of the contract.
 
@@ -154,8 +161,7 @@ class Chain(grpc.aio.ServerInterceptor):
         takes_stream, gives_stream = bool(handler.request_streaming), bool(handler.response_streaming)
         answer, build = _FORMS[takes_stream, gives_stream]
         behavior = _writing(answer(handler)) if gives_stream else answer(handler)
-        for step in reversed(self.steps):
-            behavior = step.wrap(method, behavior)
+        behavior = wrapped(self.steps, method, behavior)
         if takes_stream:
             behavior = _reading(behavior)
         return build(behavior, handler.request_deserializer, handler.response_serializer)

@@ -1,0 +1,97 @@
+"""Puts the Bun API service together: resolver of connections, pool of clients, data plane, handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from services.bun_proxy.client import ApiClient
+from services.bun_proxy.forward.calls import CallLog
+from services.bun_proxy.forward.plane import Plane
+from services.bun_proxy.forward.server import Server
+from services.bun_proxy.options import limits_of, parse
+from services.bun_proxy.settings import TYPE, Settings
+from services.runtime.databases import Databases
+from services.runtime.interceptors.admit import Admit
+from services.runtime.interceptors.authenticate import Authenticate
+from services.runtime.interceptors.authorize import Authorize
+from services.runtime.interceptors.chain import Step
+from services.runtime.interceptors.observe import Observe
+from services.runtime.interceptors.request_id import RequestId
+from services.runtime.logs import get_logger
+from services.runtime.pool import ClientPool
+from services.runtime.resolver import Connection, Resolver
+from services.runtime.server import Runtime, Servicer
+
+log = get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncIterator[Sequence[Servicer]]:
+    """Builds the service and yields what it serves; closes every connection at the end."""
+    policy, limits = settings.address_policy(), settings.limits()
+    calls = CallLog(limits.apis_remembered, limits.calls_kept)
+
+    async def create(connection: Connection) -> ApiClient:
+        options = parse(connection.connection_string.get_secret_value(), connection.config)
+        bounds = limits_of(connection.config, limits)
+        return ApiClient(connection.id, options, policy, bounds, calls)
+
+    pool = ClientPool[Connection, ApiClient](
+        name=TYPE,
+        create=create,
+        close=ApiClient.aclose,
+        max_clients=settings.max_clients,
+        idle_timeout_s=settings.client_idle_timeout_s,
+    )
+    resolver = Resolver(
+        type_=TYPE,
+        address=settings.registry_address,
+        tokens=runtime.service_tokens,
+        keys=settings.keys(),
+        on_gone=pool.discard,
+    )
+    runtime.background("resolver.watch", resolver.watch)
+    runtime.background("pool.idle", pool.run)
+    databases = Databases(resolver, pool)
+    try:
+        async with _data_plane(settings, runtime, databases):
+            yield ()
+    finally:
+        await pool.aclose()
+        await resolver.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _data_plane(
+    settings: Settings, runtime: Runtime[Settings], databases: Databases[ApiClient]
+) -> AsyncIterator[None]:
+    """Forwards requests until the service stops; what runs then has the service's grace."""
+    steps: list[Step] = [
+        RequestId(),
+        Observe(),
+        Admit(settings.bun_max_requests),
+        Authenticate(runtime.verifier),
+        Authorize(),
+    ]
+    server = Server(Plane(databases, steps).handle, settings.limits())
+    try:
+        port = await server.start(settings.proxy_address)
+    except OSError as error:
+        raise SystemExit(
+            f"configuration: PROXY_ADDRESS {settings.proxy_address} can't be bound: {error.strerror}"
+        ) from None
+    log.info("proxy.started", port=port)
+    draining = asyncio.create_task(_drain(server, runtime), name="proxy drain")
+    try:
+        yield
+    finally:
+        draining.cancel()
+        await server.aclose(settings.shutdown_grace_s)
+
+
+async def _drain(server: Server, runtime: Runtime[Settings]) -> None:
+    """Stops taking requests together with gRPC."""
+    await runtime.stopping.wait()
+    server.drain()

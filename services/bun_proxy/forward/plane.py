@@ -1,0 +1,133 @@
+"""What happens to every request before it is forwarded: the steps of the chain, and which API it is for.
+
+The steps are those around every rpc; what they ask of gRPC's context a request has, too. Methods that only read need
+the role read_only, all others developer, and on connections registered as read-only they are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from services.bun_proxy.client import ApiClient
+from services.bun_proxy.forward import headers, paths
+from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
+from services.runtime.contract import Method
+from services.runtime.databases import Databases
+from services.runtime.errors import StudioError
+from services.runtime.interceptors.chain import Context, Step, wrapped
+from studio.options.v1 import access_pb2
+from studio.options.v1 import errors_pb2 as e
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+NOT_FORWARDED = frozenset({"CONNECT", "TRACE"})
+"""A tunnel is no request; TRACE would send the stored key back."""
+_EMPTY = Empty()
+
+
+class Plane:
+    """Forwards requests.
+
+    Args:
+        databases: gives the APIs.
+        steps: what comes first, outermost first.
+    """
+
+    def __init__(self, databases: Databases[ApiClient], steps: Sequence[Step]) -> None:
+        self._databases = databases
+        self._read = wrapped(steps, _method("ForwardRead", access_pb2.ROLE_READ_ONLY), self._forward)
+        self._change = wrapped(steps, _method("ForwardChange", access_pb2.ROLE_DEVELOPER), self._forward)
+
+    async def handle(self, incoming: Incoming, peer: Peer) -> None:
+        """Answers a request.
+
+        Raises:
+            StudioError: it is refused, or there is no answer.
+        """
+        if incoming.target == b"/healthz":
+            body = b'{"status":"ok"}'
+            peer.respond(Head(200, b"OK", [(b"content-type", b"application/json")], len(body), has_body=True))
+            peer.data(body)
+            peer.end([])
+            return
+        behavior = self._read if incoming.method in READING else self._change
+        await behavior(_EMPTY, cast("Context", _Call(incoming, peer)))
+
+    async def _forward(self, _message: Message, context: Context) -> None:
+        asked = cast("_Call", context)
+        incoming = asked.incoming
+        place = paths.read(incoming.target)
+        _check(incoming)
+        async with await self._databases.lease(place.database_id) as api:
+            await api.forward(_request(incoming, place, api), asked.peer)
+
+
+class _Call:
+    """A request in the shape of what the steps read of gRPC's context."""
+
+    __slots__ = ("incoming", "peer")
+
+    def __init__(self, incoming: Incoming, peer: Peer) -> None:
+        self.incoming = incoming
+        self.peer = peer
+
+    def invocation_metadata(self) -> list[tuple[str, str]]:
+        """The headers that the steps ask for."""
+        return [
+            (name.decode(), value.decode("latin-1"))
+            for name, value in self.incoming.headers
+            if name in {b"authorization", b"x-request-id"}
+        ]
+
+    def time_remaining(self) -> None:
+        """HTTP knows no deadline."""
+        return
+
+
+def _check(incoming: Incoming) -> None:
+    if incoming.method in NOT_FORWARDED:
+        raise StudioError(e.ERROR_REASON_UNIMPLEMENTED, f"{incoming.method} is not forwarded.")
+    if headers.has_token(incoming.headers, b"connection", b"upgrade"):
+        raise StudioError(
+            e.ERROR_REASON_UNIMPLEMENTED,
+            "Upgrades, such as to a WebSocket, are not forwarded.",
+            hint="Connect to the API itself.",
+        )
+    if headers.has_passed_here(incoming.headers):
+        raise StudioError(
+            e.ERROR_REASON_INVALID_ARGUMENT,
+            "The request has been forwarded here before: the API leads back to this system.",
+        )
+
+
+def _request(incoming: Incoming, place: paths.Place, api: ApiClient) -> Request:
+    target = place.target(api.options.base_path)
+    return Request(
+        method=incoming.method,
+        path=target.partition(b"?")[0].decode(),
+        target=target,
+        headers=headers.to_api(incoming.headers, api.options, prefix=place.prefix),
+        content_length=incoming.content_length,
+        prefix=place.prefix.encode(),
+    )
+
+
+def _method(name: str, role: access_pb2.Role.ValueType) -> Method:
+    """Forwarding as the steps see it. A stream: without a deadline, since bodies may have no end."""
+    service = "studio.bun.v1.BunService"
+    return Method(
+        path=f"/{service}/{name}",
+        service=service,
+        name=name,
+        role=role,
+        action="bun.forward",
+        http=(),
+        success_status=200,
+        server_streaming=True,
+        request="google.protobuf.Empty",
+        response="google.protobuf.Empty",
+        comment="",
+    )
