@@ -27,9 +27,9 @@ def clusters(settings: GatewaySettings) -> list[Config]:
 def _service(area: engines.Area, settings: GatewaySettings) -> Config:
     most = settings.gateway_max_requests_per_service
     return {
-        **_common(area.service, engines.addresses(area, settings)),
+        **common(area.service, engines.addresses(area, settings)),
         "typed_extension_protocol_options": {HTTP_OPTIONS: _http2()},
-        "health_checks": [_health_check()],
+        "health_checks": [health_check({"grpc_health_check": {}})],
         "circuit_breakers": {
             "thresholds": [
                 {
@@ -43,8 +43,15 @@ def _service(area: engines.Area, settings: GatewaySettings) -> Config:
                 }
             ]
         },
-        # Ejects a replica that can't be connected to, between health checks. What a service answers is no
-        # ground: UNAVAILABLE says that a user's database is down, and Envoy can't tell it from a sick service.
+        **watched(),
+    }
+
+
+def watched() -> Config:
+    """How a replica that went away is noticed between health checks."""
+    return {
+        # Ejects one that can't be connected to. What a service answers is no ground: UNAVAILABLE says that a
+        # user's database is down, and Envoy can't tell it from a sick service.
         "outlier_detection": {
             "split_external_local_origin_errors": True,
             "consecutive_local_origin_failure": 5,
@@ -65,7 +72,8 @@ def _service(area: engines.Area, settings: GatewaySettings) -> Config:
     }
 
 
-def _common(name: str, addresses: tuple[Address, ...]) -> Config:
+def common(name: str, addresses: tuple[Address, ...]) -> Config:
+    """What every cluster has: where its hosts are, and which of them gets a request."""
     return {
         "name": name,
         # What `type: STRICT_DNS` was, in the form that is not deprecated: every address a name has is a host.
@@ -111,8 +119,8 @@ def _http2() -> Config:
     }
 
 
-def _health_check() -> Config:
-    """https://grpc.io/docs/guides/health-checking/, of the process as a whole: no service's name.
+def health_check(how: Config) -> Config:
+    """Asks each process every second. By gRPC (https://grpc.io/docs/guides/health-checking/) without a service's name.
 
     The services of an area share a process and its fate, Envoy takes eight checks at most, and a name would have
     an older process, without the newest service, count as ill. With one replica the result only shows in
@@ -127,13 +135,13 @@ def _health_check() -> Config:
         "unhealthy_interval": f"{HEALTH_INTERVAL_S}s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
-        "grpc_health_check": {},
+        **how,
     }
 
 
 def _jwks(url: str) -> Config:
     host, port, tls = auth.jwks_host(url)
-    cluster = _common(auth.JWKS_CLUSTER, (Address(f"{host}:{port}"),))
+    cluster = common(auth.JWKS_CLUSTER, (Address(f"{host}:{port}"),))
     if tls:
         cluster["transport_socket"] = {
             "name": "envoy.transport_sockets.tls",

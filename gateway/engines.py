@@ -49,11 +49,19 @@ AREAS = (
 
 BY_NAME = {area.name: area for area in AREAS}
 
+FORWARDING = "bun_proxy_http"
+"""Envoy's cluster of bun_proxy's port for the requests that it forwards."""
+
 
 def addresses(area: Area, settings: GatewaySettings) -> tuple[Address, ...]:
     """Where the area's service listens; empty when it is switched off."""
     found: tuple[Address, ...] = getattr(settings, area.address_variable.lower())
     return found if _flag(area, settings) else ()
+
+
+def forwards(settings: GatewaySettings) -> bool:
+    """Whether requests to Bun APIs are forwarded."""
+    return bool(addresses(BY_NAME["bun"], settings) and settings.bun_proxy_http_address)
 
 
 def why_disabled(area: Area, settings: GatewaySettings) -> str | None:

@@ -40,6 +40,7 @@ _GRPC = {
     429: 8,
     431: 3,
     500: 13,
+    501: 12,
     503: 14,
     504: 4,
 }
@@ -92,6 +93,13 @@ REPLIES = (
         e.ERROR_REASON_AUTH_INVALID_TOKEN,
         "The token is not accepted: %LOCAL_REPLY_BODY%.",
         headers={"www-authenticate": 'Bearer error="invalid_token"'},
+    ),
+    Reply(
+        "upgrade",
+        "response.code_details == 'upgrade_failed'",
+        501,
+        e.ERROR_REASON_UNIMPLEMENTED,
+        "Upgrades, such as to a WebSocket, are not served: connect to the API itself.",
     ),
     Reply(
         "bound of a service reached",

@@ -15,6 +15,7 @@ TYPE = "type.googleapis.com/envoy.extensions.filters.http"
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 HEADER_MUTATION = "envoy.filters.http.header_mutation"
 CORS = "envoy.filters.http.cors"
+COMPRESSOR = "envoy.filters.http.compressor"
 LUA = "studio.gateway"
 """The Lua filter's name is the key of the route metadata that it reads: `errors.METADATA`."""
 
@@ -29,7 +30,7 @@ PREFLIGHT_CACHE_S = 600
 def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Path) -> list[Config]:
     """The chain."""
     return [
-        _filter("envoy.filters.http.compressor", _compressor()),
+        _filter(COMPRESSOR, _compressor()),
         # Before whatever may refuse a request, so that a page can read the refusal.
         _filter(CORS, {"@type": f"{TYPE}.cors.v3.Cors"}),
         _filter("studio.healthz", _health_check("/healthz")),
@@ -134,7 +135,10 @@ def _health_check(path: str, clusters: Config | None = None) -> Config:
 
 def _ready_clusters(settings: GatewaySettings) -> Config:
     # One healthy replica is enough to serve.
-    return {area.service: {"value": 1} for area in engines.AREAS if engines.addresses(area, settings)}
+    names = [area.service for area in engines.AREAS if engines.addresses(area, settings)]
+    if engines.forwards(settings):
+        names.append(engines.FORWARDING)
+    return {name: {"value": 1} for name in names}
 
 
 def _compressor() -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import filters, routes
+from gateway import engines, filters, routes
 from gateway.errors import local_replies
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract
@@ -102,6 +102,8 @@ def _paths_and_headers(settings: GatewaySettings) -> Config:
         "http_protocol_options": {
             # Answer 400, then close: the client learns why. Without it HTTP/1 just loses the connection.
             "override_stream_error_on_invalid_http_message": False,
+            # Of what is forwarded to an API. HTTP/2 has them anyway.
+            "enable_trailers": engines.forwards(settings),
         },
         # The peer's address is the client's; nothing a client says of itself in `x-forwarded-for` is believed.
         "use_remote_address": True,

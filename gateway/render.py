@@ -12,6 +12,7 @@ from pathlib import Path
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
+from gateway import engines, forwarding
 from gateway.clusters import clusters
 from gateway.errors import Config
 from gateway.listener import listener
@@ -67,7 +68,10 @@ def bootstrap(contract: Contract, settings: GatewaySettings, files: Files) -> Co
         "node": {"id": "gateway", "cluster": "gateway"},
         "static_resources": {
             "listeners": [listener(contract, settings, files.descriptors)],
-            "clusters": clusters(settings),
+            "clusters": [
+                *clusters(settings),
+                *([forwarding.cluster(settings)] if engines.forwards(settings) else []),
+            ],
         },
         "admin": _admin(settings, files.admin_socket),
         "overload_manager": _overload(settings),

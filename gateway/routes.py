@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from gateway import engines, paths
+from gateway import engines, forwarding, paths
 from gateway.errors import METADATA, Config
 from gateway.fields import body_names
 from gateway.filters import DISABLED, HEADER_MUTATION, TRANSCODER, without_grpc_headers
@@ -31,6 +31,7 @@ DEADLINE_MARGIN_S = 0.5
 
 OK = 200
 NO_SUCH_PATH = "There is no such path."
+FORWARDING_OFF = "Requests to Bun APIs are not forwarded: set BUN_PROXY_HTTP_ADDRESS."
 
 REQUEST_TIMEOUT_S = 120
 """From the end of a request's headers to the end of its body: 16 MiB at 1 Mbit/s. Streams of requests have no end."""
@@ -65,6 +66,11 @@ def routes(contract: Contract, settings: GatewaySettings) -> Iterator[Config]:
     # Whatever else calls itself gRPC must not get past a REST route: the transcoder would let it through.
     yield _answer({"prefix": "/", "grpc": {}}, 404, e.ERROR_REASON_ROUTE_NOT_FOUND, NO_SUCH_PATH)
     yield from _rest_routes(contract, settings, [method for method in public if method.area in enabled])
+    if engines.forwards(settings):
+        yield from forwarding.routes(settings)
+    elif "bun" in enabled:
+        match = {"safe_regex": {"regex": forwarding.PATHS}}
+        yield _answer(match, 404, e.ERROR_REASON_ENGINE_DISABLED, FORWARDING_OFF)
     for area, sentence in disabled.items():
         if sentence is not None:
             match = {"path_separated_prefix": area.path_prefix}
@@ -82,17 +88,19 @@ def _preflights(settings: GatewaySettings) -> Iterator[Config]:
     any_origin = {"name": "origin", "present_match": True}
     origins = "|".join(re.escape(origin) for origin in settings.cors_allow_origins)
     listed = {"name": "origin", "string_match": {"safe_regex": {"regex": origins}}}
-    yield {
-        "match": {
-            "prefix": "/",
-            "headers": [
-                {"name": ":method", "string_match": {"exact": "OPTIONS"}},
-                {"name": "access-control-request-method", "present_match": True},
-                any_origin if "*" in settings.cors_allow_origins else listed,
-            ],
-        },
-        "route": {"cluster": engines.BY_NAME["registry"].service},
-    }
+    headers = [
+        {"name": ":method", "string_match": {"exact": "OPTIONS"}},
+        {"name": "access-control-request-method", "present_match": True},
+        any_origin if "*" in settings.cors_allow_origins else listed,
+    ]
+    action = {"cluster": engines.BY_NAME["registry"].service}
+    if engines.forwards(settings):
+        yield {
+            "match": {"safe_regex": {"regex": forwarding.PATHS}, "headers": headers},
+            "typed_per_filter_config": forwarding.preflights(settings),
+            "route": action,
+        }
+    yield {"match": {"prefix": "/", "headers": headers}, "route": action}
 
 
 def _refused_paths() -> Iterator[Config]:

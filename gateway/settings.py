@@ -103,6 +103,8 @@ class GatewaySettings(Settings):
     """gRPC addresses of mongo_svc; none switches MongoDB off."""
     bun_proxy_address: Annotated[tuple[Address, ...], NoDecode] = ()
     """gRPC addresses of bun_proxy; none switches Bun APIs off."""
+    bun_proxy_http_address: Annotated[tuple[Address, ...], NoDecode] = ()
+    """Addresses of bun_proxy for requests that it forwards; none switches forwarding off."""
     enable_redis_management: bool = True
     """False switches Redis off, address or not."""
     enable_mongodb_management: bool = True
@@ -133,7 +135,12 @@ class GatewaySettings(Settings):
     """Seconds that running requests have to finish after SIGTERM."""
 
     @field_validator(
-        "registry_address", "redis_svc_address", "mongo_svc_address", "bun_proxy_address", mode="before"
+        "registry_address",
+        "redis_svc_address",
+        "mongo_svc_address",
+        "bun_proxy_address",
+        "bun_proxy_http_address",
+        mode="before",
     )
     @classmethod
     def _parse_addresses(cls, value: object) -> object:

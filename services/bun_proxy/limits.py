@@ -23,7 +23,9 @@ class Limits:
     head_bytes: int = 64 * KIB
     """Of a request's or an answer's headers, and of its trailers."""
     head_fields: int = 100
-    """Headers, and as many trailers: Envoy takes no more."""
+    """Headers of an answer, and as many trailers."""
+    request_fields: int = 130
+    """The same of a request: the gateway takes 100 of a client, and adds its own."""
     max_running: int = 64
     """Requests to one API at a time; one more is refused at once. Each has a connection of its own."""
     keep_idle_s: float = 8.0

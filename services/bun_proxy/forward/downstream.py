@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from services.bun_proxy.forward import headers
-from services.bun_proxy.forward.connection import last_chunk, write_chunk
+from services.bun_proxy.forward.connection import COPY_BYTES, last_chunk
 from services.bun_proxy.forward.messages import Head, Headers, Incoming, Sender
 from services.runtime import context as call
 from services.runtime.errors import StudioError
@@ -46,6 +46,7 @@ class Downstream(asyncio.Protocol):
         self._last = False
         """The parser goes no further, or the caller wants to close: no request follows this one."""
         self._served_requests = 0
+        self._out: list[bytes] = []
         self._quiet_since = self._loop.time()
         self._reset()
 
@@ -103,7 +104,7 @@ class Downstream(asyncio.Protocol):
         """Writes a part of the answer's body."""
         if self._chunked:
             if chunk:
-                write_chunk(self._transport, chunk)
+                self._write(b"%x\r\n" % len(chunk), chunk, b"\r\n")
         else:
             self._write(chunk)
 
@@ -208,7 +209,7 @@ class Downstream(asyncio.Protocol):
             return
         fields = self._trailers if self._head_seen else self._headers
         self._field_bytes += len(name) + len(value)
-        if len(fields) >= self._limits.head_fields or self._field_bytes > self._limits.head_bytes:
+        if len(fields) >= self._limits.request_fields or self._field_bytes > self._limits.head_bytes:
             self._oversized = True
             raise ValueError
         fields.append((name.lower(), value))
@@ -335,6 +336,7 @@ class Downstream(asyncio.Protocol):
 
     def _close(self) -> None:
         self._closing = True
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -342,12 +344,23 @@ class Downstream(asyncio.Protocol):
         return StudioError(
             e.ERROR_REASON_PAYLOAD_TOO_LARGE,
             f"The request's headers or trailers are larger than {self._limits.head_bytes // 1024} KiB, or more than "
-            f"{self._limits.head_fields}.",
+            f"{self._limits.request_fields}.",
         )
 
-    def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+    def _write(self, *parts: bytes) -> None:
+        """Writes at the end of this turn of the event loop: a head and a short body in one system call."""
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out += parts
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if not out or self._transport is None:
+            return
+        if sum(map(len, out)) <= COPY_BYTES:
+            self._transport.write(b"".join(out))
+        else:
+            self._transport.writelines(out)
 
 
 def _unsupported(message: str) -> StudioError:
