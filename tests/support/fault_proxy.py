@@ -86,7 +86,7 @@ class FaultProxy:
     def cut(self) -> None:
         """Resets all open connections."""
         for writer in list(self._writers):
-            _reset(writer)
+            reset(writer)
 
     def cut_after(self, count: int) -> None:
         """Resets the next connection that passes more than `count` bytes to its client: amid a reply."""
@@ -110,7 +110,7 @@ class FaultProxy:
         try:
             server_reader, server_writer = await asyncio.open_connection(*self._target)
         except OSError:
-            _reset(writer)
+            reset(writer)
             raise
         self._writers |= {writer, server_writer}
         pumps = (
@@ -148,7 +148,7 @@ class FaultProxy:
             await writer.drain()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
     """Closes with RST instead of FIN, as a crashed host or a firewall does."""
     connection: socket.socket | None = writer.get_extra_info("socket")
     if connection is not None:

@@ -64,13 +64,15 @@ class Exchange:
         self._connection = connection
         self._done = self._loop.create_future()
         self._active_at = self._loop.time()
-        self._timer = self._loop.call_at(self._deadline(), self._watch)
         try:
             connection.begin(self._request, self)
             self._peer.attach(self)
+            self._arm()
             await self._done
         finally:
-            self._timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             self._peer.detach()
             self._connection = None
             connection.leave()
@@ -93,6 +95,8 @@ class Exchange:
         self._active_at = self._loop.time()
         if self._connection is not None:
             self._connection.finish(headers.trailers(trailers))
+        if self._timer is not None:
+            self._arm()
         self._complete()
 
     def peer_writable(self, *, writable: bool) -> None:
@@ -114,6 +118,8 @@ class Exchange:
         if most and head.has_body and (head.content_length or 0) > most:
             self._fail(failures.answer_too_large(most))
             return
+        if self._timer is not None and self._deadline() < self._timer.when():
+            self._arm()
         fields = headers.to_caller(head.headers, self._options, self._request.prefix)
         self._peer.respond(Head(head.status, head.reason, fields, head.content_length, head.has_body))
 
@@ -160,11 +166,15 @@ class Exchange:
             return self._active_at + self._limits.answer_timeout_s
         return self._active_at + self._limits.idle_timeout_s
 
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline(), self._watch)
+
     def _watch(self) -> None:
         """Looks whether the time is up: once in a while, not at every chunk, which would cost more than the chunk."""
-        deadline = self._deadline()
-        if self._loop.time() < deadline:
-            self._timer = self._loop.call_at(deadline, self._watch)
+        if self._loop.time() < self._deadline():
+            self._arm()
         elif self._request_ended and self.answered_at is None:
             self._fail(failures.silent(self._options.origin, self._limits.answer_timeout_s))
         else:
