@@ -12,7 +12,7 @@ import pytest
 from services.bun_proxy.limits import DEFAULTS
 from tests.bun_proxy.harness import Api, Service
 from tests.bun_proxy.servers import Once, Recorder
-from tests.support.odd_servers import Serve, StartServer, unused_port, until
+from tests.support.odd_servers import Serve, StartServer, until, unused_port
 
 OK = b"HTTP/1.1 200 OK\r\n"
 Register = Callable[..., Awaitable[Api]]
@@ -65,7 +65,9 @@ async def test_such_an_answer_that_is_reset_is_not(register: Register) -> None:
 async def test_what_comes_beyond_the_length_is_dropped_and_the_connection_not_used_again(
     register: Register,
 ) -> None:
-    server = Once(OK + b"content-length: 5\r\n\r\n12345HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad", then="stay")
+    server = Once(
+        OK + b"content-length: 5\r\n\r\n12345HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad", then="stay"
+    )
     api = await register(server.serve)
     assert [(await api.get("/")).content for _ in range(2)] == [b"12345", b"12345"]
     assert server.connections == 2
@@ -105,7 +107,9 @@ async def test_what_is_no_http_is_refused(register: Register, answer: bytes) -> 
     assert await api.error("GET", "/") == (400, "DB_PROTOCOL_ERROR")
 
 
-@pytest.mark.parametrize("start", [OK + b"x: ", OK + b"transfer-encoding: chunked\r\n\r\n0\r\nx: ", OK + b"x: y\r\n" * 9])
+@pytest.mark.parametrize(
+    "start", [OK + b"x: ", OK + b"transfer-encoding: chunked\r\n\r\n0\r\nx: ", OK + b"x: y\r\n" * 9]
+)
 async def test_headers_and_trailers_without_end_are_cut_in_bounded_memory(
     register: Register, start: bytes
 ) -> None:

@@ -77,7 +77,9 @@ async def test_events_arrive_one_by_one(bun: Api) -> None:
 
 
 async def test_the_stored_key_takes_the_place_of_the_callers_token(bun: Api, bun_server: BunServer) -> None:
-    seen = (await bun.get("/echo", headers={"x-mine": "1", "x-envoy-original-path": "/", "x-studio-a": "b"})).json()
+    seen = (
+        await bun.get("/echo", headers={"x-mine": "1", "x-envoy-original-path": "/", "x-studio-a": "b"})
+    ).json()
     assert seen["headers"]["authorization"] == f"Bearer {bun_server.key}"
     assert seen["headers"]["x-mine"] == "1"
     assert not [name for name in seen["headers"] if name.startswith(("x-envoy-", "x-studio-"))]
@@ -91,7 +93,11 @@ async def test_without_a_stored_key_no_token_reaches_the_api(service: Service, b
 
 
 async def test_the_api_learns_where_a_request_came_from(bun: Api) -> None:
-    headers = {"x-forwarded-for": "1.2.3.4, 203.0.113.9", "x-forwarded-proto": "https", "forwarded": "for=1.2.3.4"}
+    headers = {
+        "x-forwarded-for": "1.2.3.4, 203.0.113.9",
+        "x-forwarded-proto": "https",
+        "forwarded": "for=1.2.3.4",
+    }
     seen = (await bun.get("/echo", headers={**headers, "host": "studio.example.com"})).json()["headers"]
     assert seen["host"].startswith("127.0.0.1:"), "the API's own"
     assert seen["x-forwarded-for"] == "203.0.113.9", "the last one, which the gateway wrote"
@@ -102,7 +108,13 @@ async def test_the_api_learns_where_a_request_came_from(bun: Api) -> None:
 
 
 async def test_headers_of_one_connection_stay_on_it(bun: Api) -> None:
-    headers = {"connection": "keep-alive, X-Hop", "x-hop": "1", "proxy-connection": "a", "te": "gzip", "keep-alive": "1"}
+    headers = {
+        "connection": "keep-alive, X-Hop",
+        "x-hop": "1",
+        "proxy-connection": "a",
+        "te": "gzip",
+        "keep-alive": "1",
+    }
     seen = (await bun.get("/echo", headers=headers)).json()["headers"]
     assert not {"x-hop", "proxy-connection", "te", "keep-alive"} & set(seen)
 
@@ -122,7 +134,10 @@ async def test_redirects_are_passed_on_and_lead_back_through_the_proxy(bun: Api)
 async def test_cookies_pass_and_are_kept_by_nobody(bun: Api) -> None:
     first = await bun.get("/cookies", headers={"cookie": "mine=1"})
     assert first.json() == {"cookie": "mine=1"}
-    assert first.headers.get_list("set-cookie") == [f"a=1; Path={bun.prefix}", f"b=2; HttpOnly; Path={bun.prefix}"]
+    assert first.headers.get_list("set-cookie") == [
+        f"a=1; Path={bun.prefix}",
+        f"b=2; HttpOnly; Path={bun.prefix}",
+    ]
     async with bun.service.client() as another:
         assert (await another.get(f"{bun.prefix}/cookies")).json() == {"cookie": None}
 
@@ -143,7 +158,11 @@ async def test_an_api_may_have_a_base_path(service: Service, bun_server: BunServ
     ],
 )
 async def test_how_the_key_travels_is_the_connections_choice(
-    service: Service, config: dict[str, object], login: str, header: tuple[str, str], start_server: StartServer
+    service: Service,
+    config: dict[str, object],
+    login: str,
+    header: tuple[str, str],
+    start_server: StartServer,
 ) -> None:
     recorder = Recorder(b"HTTP/1.1 204 No Content\r\n\r\n")
     port = await start_server(recorder.serve)
