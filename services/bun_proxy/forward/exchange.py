@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from services.bun_proxy.forward import failures, headers
@@ -47,7 +48,7 @@ class Exchange:
         self.status = 0
         """Of the answer; 0 before it begins."""
         self.answered_at: float | None = None
-        """When it began, on the event loop's clock."""
+        """When it began (`time.perf_counter`: uvloop's own clock counts in milliseconds)."""
         self.request_bytes = 0
         """Of the request's body, sent on so far."""
         self.response_bytes = 0
@@ -112,7 +113,8 @@ class Exchange:
     def response_head(self, head: Head) -> None:
         """Begins the answer."""
         self.status = head.status
-        self.answered_at = self._active_at = self._loop.time()
+        self._active_at = self._loop.time()
+        self.answered_at = time.perf_counter()
         self._on_answer()
         most = self._limits.max_response_bytes
         if most and head.has_body and (head.content_length or 0) > most:
