@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from deploy.local import services
 from gateway.settings import GatewaySettings
+from services.bun_proxy.settings import Settings as BunSettings
 from services.mongo_svc.settings import Settings as MongoSettings
 from services.redis_svc.settings import Settings as RedisSettings
 from services.registry.settings import Settings as RegistrySettings
@@ -19,6 +20,7 @@ CLASSES: dict[str, type[BaseSettings]] = {
     "registry": RegistrySettings,
     "redis_svc": RedisSettings,
     "mongo_svc": MongoSettings,
+    "bun_proxy": BunSettings,
     "gateway": GatewaySettings,
 }
 
