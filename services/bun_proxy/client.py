@@ -65,7 +65,9 @@ class ApiClient:
         self.database_id = database_id
         self.options = options
         self.limits = limits
-        self.pool = ConnectionPool(options.origin, Dialer(options, policy, limits), limits)
+        self.pool = ConnectionPool(
+            options.origin, Dialer(options, policy, limits), limits, http2=options.http2
+        )
         self.breaker = Breaker(limits.breaker_failures, limits.breaker_open_s)
         self.counters = Counters()
         self._calls = calls

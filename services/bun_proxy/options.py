@@ -2,7 +2,8 @@
 
 The registry stores `https://[[user]:key@]host[:port][/base/path]` in one canonical form. Config: `auth_header` (default
 `Authorization`) and `auth_scheme` (default `Bearer` there, else none) say how the key travels; `answer_timeout_s`,
-`idle_timeout_s`, `max_request_bytes` and `max_response_bytes` replace the service's own.
+`idle_timeout_s`, `max_request_bytes` and `max_response_bytes` replace the service's own; `http2` set to false keeps an
+API from being spoken to in HTTP/2.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class ApiOptions:
     """Name of the header that holds the key, in lower case; callers' own of this name are dropped, key or not."""
     auth_value: bytes | None = field(repr=False)
     """What it holds; None where no key is stored."""
+    http2: bool = True
+    """Whether HTTP/2 is used where the API has it; it is agreed on by TLS, so never without."""
 
     @property
     def origin(self) -> str:
@@ -91,6 +94,7 @@ def parse(text: str, config: Mapping[str, object]) -> ApiOptions:
         base_path=parts.path.rstrip("/"),
         auth_header=header,
         auth_value=value,
+        http2=parts.scheme == "https" and _flag(config, "http2", default=True),
     )
 
 
@@ -134,6 +138,15 @@ def _token(config: Mapping[str, object], name: str, default: str) -> str:
     # A scheme may be empty: the key alone.
     if not isinstance(value, str) or ((value or name == "auth_header") and not _TOKEN.fullmatch(value)):
         raise _unusable(f"{name}: must be a name of letters, digits and hyphens.")
+    return value
+
+
+def _flag(config: Mapping[str, object], name: str, *, default: bool) -> bool:
+    value = config.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise _unusable(f"{name}: must be true or false.")
     return value
 
 

@@ -133,6 +133,13 @@ class TestOptions:
         with pytest.raises(StudioError):
             parse("http://:k@a", config)
 
+    def test_http2_is_for_tls_alone_and_can_be_switched_off(self) -> None:
+        assert parse("https://a", {}).http2
+        assert not parse("http://a", {}).http2
+        assert not parse("https://a", {"http2": False}).http2
+        with pytest.raises(StudioError):
+            parse("https://a", {"http2": "no"})
+
     @pytest.mark.parametrize("value", [0, -1, 301, math.nan, math.inf, True, "5"])
     def test_a_time_is_a_number_within_bounds(self, value: object) -> None:
         with pytest.raises(StudioError):

@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from services.bun_proxy.forward.connection import UpstreamConnection
+from services.bun_proxy.forward.http2 import PROTOCOL, Session
 from services.bun_proxy.limits import Limits
 from services.bun_proxy.options import ApiOptions
 from services.runtime.addresses import AddressPolicy
@@ -36,10 +37,18 @@ class Dialer:
         self._options = options
         self._policy = policy
         self._limits = limits
-        self._context: ssl.SSLContext | None = None
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        """By whether HTTP/2 is offered."""
 
-    async def dial(self, connection: UpstreamConnection) -> None:
+    async def dial(self, connection: UpstreamConnection, session: Session | None = None) -> bool:
         """Opens a connection.
+
+        Args:
+            connection: what it becomes.
+            session: what it becomes where the API wants HTTP/2; without it, that is not offered.
+
+        Returns:
+            Whether it has become `session`.
 
         Raises:
             StudioError: with `stage` in its metadata.
@@ -51,7 +60,11 @@ class Dialer:
                 stage = "tcp"
                 sock, _ = await connect_first(addresses)
                 stage = "tls" if self._options.tls else "tcp"
-                await self._open(sock, connection)
+                is_http2 = await self._open(sock, connection, session)
+                if session is not None and is_http2:
+                    stage = "http"
+                    await session.ready()
+                return is_http2
         except TimeoutError:
             raise self._timeout(stage) from None
         except UnreachableError as error:
@@ -59,22 +72,27 @@ class Dialer:
         except (ssl.SSLError, OSError) as error:
             raise self._no_tls(error) from None
 
-    async def _open(self, sock: socket.socket, connection: UpstreamConnection) -> None:
+    async def _open(
+        self, sock: socket.socket, connection: UpstreamConnection, session: Session | None
+    ) -> bool:
         loop = asyncio.get_running_loop()
         try:
             if not self._options.tls:
                 await loop.create_connection(lambda: connection, sock=sock)
-                return
-            if self._context is None:
+                return False
+            offers = session is not None
+            if offers not in self._contexts:
                 # Reads the system's authorities: some milliseconds, so not on the event loop.
-                self._context = await asyncio.to_thread(_context)
+                self._contexts[offers] = await asyncio.to_thread(_context, with_http2=offers)
+            chosen = _Chosen(connection, session)
             # The certificate must be for the name, not for the address that is dialled.
             await loop.create_connection(
-                lambda: connection, sock=sock, ssl=self._context, server_hostname=self._options.host
+                lambda: chosen, sock=sock, ssl=self._contexts[offers], server_hostname=self._options.host
             )
         except BaseException:
             sock.close()
             raise
+        return chosen.is_http2
 
     def _unreachable(self, error: UnreachableError) -> StudioError:
         where = self._options.origin
@@ -97,6 +115,7 @@ class Dialer:
             "dns": "The name server did not answer.",
             "tcp": "A firewall may drop the packets, or the address is wrong.",
             "tls": "The server may not speak TLS: use http:// instead of https:// then.",
+            "http": "It agreed on HTTP/2 and then said nothing; `http2` set to false in the config avoids that.",
         }
         return StudioError(
             e.ERROR_REASON_DB_TIMEOUT,
@@ -127,8 +146,25 @@ class Dialer:
         return StudioError(e.ERROR_REASON_DB_TLS_FAILED, why, hint=hint, metadata={"stage": "tls"})
 
 
-def _context() -> ssl.SSLContext:
+class _Chosen(asyncio.Protocol):
+    """Becomes what the handshake has agreed on, before the first byte is read."""
+
+    def __init__(self, connection: UpstreamConnection, session: Session | None) -> None:
+        self._connection = connection
+        self._session = session
+        self.is_http2 = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        agreed = transport.get_extra_info("ssl_object").selected_alpn_protocol()
+        protocol: asyncio.Protocol = self._connection
+        if self._session is not None and agreed == PROTOCOL:
+            self.is_http2, protocol = True, self._session
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+
+
+def _context(*, with_http2: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([PROTOCOL, "http/1.1"] if with_http2 else ["http/1.1"])
     return context

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from services.bun_proxy.forward import failures, headers
-from services.bun_proxy.forward.connection import UpstreamConnection
 from services.bun_proxy.forward.messages import Head, Headers, Peer, Request
+from services.bun_proxy.forward.reading import Upstream
 from services.bun_proxy.limits import Limits
 from services.bun_proxy.options import ApiOptions
 from services.runtime.errors import StudioError
@@ -39,7 +39,7 @@ class Exchange:
         self._limits = limits
         self._on_answer = on_answer
         self._loop = asyncio.get_running_loop()
-        self._connection: UpstreamConnection | None = None
+        self._connection: Upstream | None = None
         self._done: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._active_at = self._loop.time()
@@ -54,7 +54,7 @@ class Exchange:
         self.response_bytes = 0
         """Of the answer's body, so far."""
 
-    async def run(self, connection: UpstreamConnection) -> None:
+    async def run(self, connection: Upstream) -> None:
         """Sends the request on a connection and passes the answer to the peer.
 
         Returns once both are complete. When it is cancelled, the connection is closed at once.

@@ -8,7 +8,7 @@ what an API may say for its own origin only, because callers meet every API at t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from services.bun_proxy.forward.messages import Headers
@@ -123,7 +123,7 @@ def trailers(fields: Headers) -> Headers:
     ]
 
 
-def values(headers: Headers, name: bytes) -> Iterable[bytes]:
+def values(headers: Headers, name: bytes) -> Iterator[bytes]:
     """The values of a header, as they stand."""
     return (value for each, value in headers if each == name)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import httptools
 
 from services.bun_proxy.forward import failures, headers
-from services.bun_proxy.forward.messages import Head, Headers
+from services.bun_proxy.forward.messages import Head, Headers, Request, Source
 from services.bun_proxy.limits import Limits
 from services.runtime.errors import StudioError
 
@@ -37,6 +37,32 @@ class Receiver(Protocol):
 
     def upstream_writable(self, *, writable: bool) -> None:
         """Whether the API can take more of the request."""
+
+
+class Upstream(Source, Protocol):
+    """What a request is sent on: a connection of HTTP/1.1, or a stream of HTTP/2."""
+
+    used: int
+    """Requests that the connection has carried before."""
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether it carries another request when this one is over."""
+
+    def begin(self, request: Request, receiver: Receiver) -> None:
+        """Sends the head of a request; the answer goes to `receiver`."""
+
+    def send(self, chunk: bytes) -> None:
+        """Sends a part of its body."""
+
+    def finish(self, trailers: Headers) -> None:
+        """Ends its body."""
+
+    def leave(self) -> None:
+        """The receiver wants nothing more."""
+
+    def abort(self) -> None:
+        """Gives the request up; the receiver is not told."""
 
 
 class AnswerReader:
