@@ -55,10 +55,10 @@ class Limits:
     """Seconds that a caller may keep an unused connection: longer than the gateway does."""
     head_timeout_s: float = 10.0
     """Seconds from the first byte of a request to the end of its headers."""
-    discard_bytes: int = MIB
+    discard_bytes: int = 64 * MIB
     """Of a body that nobody wants any more, before its connection is closed: a caller that still sends sees a reset
     instead of the answer."""
-    discard_s: float = 2.0
+    discard_s: float = 10.0
     """How long such a body is awaited."""
 
 

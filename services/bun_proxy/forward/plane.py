@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import cast
 
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import Message
 
 from services.bun_proxy.client import ApiClient
 from services.bun_proxy.forward import headers, paths
@@ -19,6 +18,7 @@ from services.runtime.contract import Method
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Step, wrapped
+from services.runtime.interceptors.chain import Request as CallRequest
 from studio.options.v1 import access_pb2
 from studio.options.v1 import errors_pb2 as e
 
@@ -56,7 +56,7 @@ class Plane:
         behavior = self._read if incoming.method in READING else self._change
         await behavior(_EMPTY, cast("Context", _Call(incoming, peer)))
 
-    async def _forward(self, _message: Message, context: Context) -> None:
+    async def _forward(self, _empty: CallRequest, context: Context) -> None:
         asked = cast("_Call", context)
         incoming = asked.incoming
         place = paths.read(incoming.target)
