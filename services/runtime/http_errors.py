@@ -68,7 +68,10 @@ def to_http(error: StudioError) -> HttpError:
         "error_code": error.reason_name,
         "retryable": wait_s is not None,
         "details": [
-            json_format.MessageToDict(each, preserving_proto_field_name=True) for each in status.details
+            json_format.MessageToDict(
+                each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+            for each in status.details
         ],
     }
     headers = [("content-type", "application/json")]

@@ -37,7 +37,9 @@ def test_an_error_that_passes_says_when_to_try_again() -> None:
 
 def test_fields_that_are_wrong_are_named() -> None:
     details = json.loads(to_http(invalid_argument("path", "is bad")).body)["details"]
-    assert details[1]["field_violations"] == [{"field": "path", "description": "is bad"}]
+    violation = details[1]["field_violations"][0]
+    assert (violation["field"], violation["description"]) == ("path", "is bad")
+    assert details[0]["metadata"] == {}, "zero values are there, as in the gateway's own"
 
 
 @pytest.mark.parametrize(
