@@ -81,6 +81,8 @@ TABLE: dict[e.ErrorReason.ValueType, tuple[grpc.StatusCode, float | None]] = {
     e.ERROR_REASON_DUPLICATE_KEY: (Code.ALREADY_EXISTS, None),
     e.ERROR_REASON_DOCUMENT_INVALID: (Code.FAILED_PRECONDITION, None),
     e.ERROR_REASON_CHANGES_LOST: (Code.FAILED_PRECONDITION, None),
+    e.ERROR_REASON_API_DOCUMENT_NOT_FOUND: (Code.NOT_FOUND, None),
+    e.ERROR_REASON_API_DOCUMENT_INVALID: (Code.FAILED_PRECONDITION, None),
 }
 
 # Codes of failures that pass by themselves.
