@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Sequence
 
 from services.bun_proxy.client import ApiClient
+from services.bun_proxy.discovery.catalogue import Catalogue
 from services.bun_proxy.forward.calls import CallLog
 from services.bun_proxy.forward.plane import Plane
 from services.bun_proxy.forward.server import Server
+from services.bun_proxy.handlers.servicers import servicers
 from services.bun_proxy.options import limits_of, parse
+from services.bun_proxy.probe.diagnose import diagnose
 from services.bun_proxy.settings import TYPE, Settings
 from services.runtime.databases import Databases
+from services.runtime.diagnosis import engine_service
 from services.runtime.interceptors.admit import Admit
 from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
@@ -45,19 +50,29 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         max_clients=settings.max_clients,
         idle_timeout_s=settings.client_idle_timeout_s,
     )
+
+    def gone(database_id: str) -> None:
+        pool.discard(database_id)
+        catalogue.discard(database_id)
+
     resolver = Resolver(
         type_=TYPE,
         address=settings.registry_address,
         tokens=runtime.service_tokens,
         keys=settings.keys(),
-        on_gone=pool.discard,
+        on_gone=gone,
     )
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     databases = Databases(resolver, pool)
+    catalogue = Catalogue(databases)
+    test = functools.partial(diagnose, policy=policy, limits=limits)
     try:
         async with _data_plane(settings, runtime, databases):
-            yield ()
+            yield (
+                *servicers(databases, catalogue, calls),
+                engine_service(settings.keys(), TYPE, test),
+            )
     finally:
         await pool.aclose()
         await resolver.aclose()

@@ -44,7 +44,7 @@ class CallLog:
     def __init__(self, apis: int, calls: int) -> None:
         self._apis = apis
         self._calls = calls
-        self._found: OrderedDict[str, deque[Call]] = OrderedDict()
+        self._found: OrderedDict[str, deque[tuple[int, Call]]] = OrderedDict()
 
     def add(self, database_id: str, call: Call) -> None:
         """Remembers a call."""
@@ -55,10 +55,14 @@ class CallLog:
                 self._found.popitem(last=False)
         else:
             self._found.move_to_end(database_id)
-        calls.append(call)
+        calls.append((calls[-1][0] + 1 if calls else 1, call))
 
     def of(self, database_id: str) -> Sequence[Call]:
         """The calls of an API, the last one first."""
+        return tuple(call for _, call in self.numbered(database_id))
+
+    def numbered(self, database_id: str) -> Sequence[tuple[int, Call]]:
+        """The same with their numbers, which only grow: pages begin at one."""
         return tuple(reversed(self._found.get(database_id, ())))
 
 

@@ -1,0 +1,1 @@
+"""gRPC in and out, nothing else: a handler for each service of the contract's area `bun`."""
