@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
+from services.registry.bun_config import check_bun_config
 from services.runtime.errors import StudioError, invalid_argument
 
 MAX_BYTES = 16 << 10
@@ -73,6 +74,16 @@ def check_config(config: Struct) -> dict[str, Any]:
     if len(json.dumps(settings, ensure_ascii=False).encode()) > MAX_BYTES:
         raise invalid_argument("config", f"is larger than {MAX_BYTES // 1024} KiB")
     return settings
+
+
+def check_for_type(type_: str, config: Mapping[str, Any]) -> None:
+    """Refuses settings that the service of this type of database could not use.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
+    if type_ == "bun_api":
+        check_bun_config(config)
 
 
 def _walk(fields: Struct, path: str, depth: int) -> Iterator[tuple[str, str, object]]:

@@ -9,7 +9,7 @@ import dataclasses
 import uuid
 from typing import Any
 
-from services.registry.config import check_config
+from services.registry.config import check_config, check_for_type
 from services.registry.engines import Engines
 from services.registry.flags import Flags
 from services.registry.idempotency import Digests
@@ -85,6 +85,7 @@ class Databases:
         """
         check_text(project_ref=project_ref, description=description)
         type_, connection, config = target.stored_type(), target.connection(), check_config(target.config)
+        check_for_type(type_, config)
         self._flags.check(type_)
         row_id = str(uuid.uuid4())
         request = None
@@ -204,6 +205,7 @@ class Databases:
             StudioError: the request is wrong; a connection that fails is an answer.
         """
         type_, connection, config = target.stored_type(), target.connection(), check_config(target.config)
+        check_for_type(type_, config)
         self._flags.check(type_)
         row_id = str(uuid.uuid4())
         ciphertext = self._vault.seal(connection.url, row_id=row_id, type_=type_)

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 
 from services.registry import connection_strings
-from services.registry.config import check_config
+from services.registry.config import check_config, check_for_type
 from services.registry.connection_strings import Changes, Connection
 from services.registry.databases import Databases, check_text, not_found
 from services.registry.flags import Flags
@@ -119,6 +119,8 @@ class Updates:
                     ERROR_REASON_REGISTRY_UNAVAILABLE, "The platform database can't be reached; try again."
                 )
             self._flags.check(row.type)
+            if change.config is not None:
+                check_for_type(row.type, change.config)
             if change.name not in (None, row.name):
                 await self._store.check_free(row.project_ref, str(change.name))
             try:
