@@ -254,6 +254,26 @@ async def test_background_work_that_fails_is_logged_and_begins_again(output: Out
     assert "RuntimeError" in failed[0]["exception"]
 
 
+async def test_background_work_that_loses_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "CANCEL_AGAIN_S", 0.01)
+    asked: list[int] = []
+
+    async def work() -> None:
+        while len(asked) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                asked.append(1)
+        await asyncio.Event().wait()
+
+    async with running() as service:
+        service.runtime.background("work", work)
+        await asyncio.sleep(0)  # it has begun
+    assert len(asked) == 3
+
+
 async def serving(open_app: server.OpenApp[ServiceSettings]) -> None:
     await server.serve("tests", settings(), open_app, stop=asyncio.Event())
 
