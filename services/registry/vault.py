@@ -12,7 +12,7 @@ from typing import Protocol
 
 from services.registry import connection_strings
 from services.registry.connection_strings.common import SCHEMES
-from services.registry.legacy_crypto import is_legacy, open_legacy
+from services.registry.crypto_js import is_legacy, open_legacy
 from services.runtime.crypto import KeyRing, SealedValueError
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_ENGINE_DISABLED

@@ -1,4 +1,4 @@
-"""Values of crypto-js: known ones open, wrong passphrases and broken values don't."""
+"""Values of crypto-js: it reads what is written here, and the other way; wrong passphrases and broken values fail."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import base64
 
 import pytest
 
-from services.registry.legacy_crypto import is_legacy, open_legacy
+from services.registry.crypto_js import is_legacy, open_legacy, seal_legacy
 from services.runtime.crypto import SealedValueError
+from tests.pg_meta.harness import run_node
 
 # Made with `openssl enc -aes-256-cbc -md md5 -S <salt>`, which derives its key as crypto-js does.
 PASSPHRASE = "legacy-passphrase-of-the-tests"
@@ -26,6 +27,41 @@ VECTORS = {
 def test_a_known_value_opens(plaintext: str, value: str) -> None:
     assert is_legacy(value)
     assert open_legacy(value, PASSPHRASE) == plaintext
+
+
+# Every length up to two blocks, every printable character, and characters of one to four bytes.
+TEXTS = [
+    *("x" * length for length in range(33)),
+    *(f"postgresql://u:{chr(code)}@h/db" for code in range(0x20, 0x7F)),
+    "".join(map(chr, range(0x20, 0x7F))),
+    "ünï-пароль-密码-🔑" * 50,
+]
+PASSPHRASES = [PASSPHRASE, "".join(map(chr, range(0x20, 0x7F))), "schlüssel-🔑", "k"]
+
+
+def test_crypto_js_reads_what_is_written_here() -> None:
+    pairs = [(seal_legacy(text, key), key) for text in TEXTS for key in PASSPHRASES]
+    script = """
+        const CryptoJS = require('crypto-js');
+        output = input.map(([value, key]) => CryptoJS.AES.decrypt(value, key).toString(CryptoJS.enc.Utf8));
+    """
+    assert run_node(script, pairs) == [text for text in TEXTS for _ in PASSPHRASES]
+
+
+def test_what_crypto_js_writes_is_read_here() -> None:
+    pairs = [(text, key) for text in TEXTS for key in PASSPHRASES]
+    script = """
+        const CryptoJS = require('crypto-js');
+        output = input.map(([text, key]) => CryptoJS.AES.encrypt(text, key).toString());
+    """
+    written = run_node(script, pairs)
+    assert [open_legacy(value, key) for value, (_, key) in zip(written, pairs, strict=True)] == [
+        text for text, _ in pairs
+    ]
+
+
+def test_no_two_values_are_alike() -> None:
+    assert len({seal_legacy("text", PASSPHRASE) for _ in range(100)}) == 100
 
 
 def test_another_passphrase_does_not_open_it() -> None:

@@ -1,4 +1,6 @@
-"""Reads what crypto-js wrote: `AES.encrypt(text, passphrase).toString()`. Nothing is written in this format.
+"""What crypto-js reads and writes: `AES.encrypt(text, passphrase).toString()`.
+
+Values that others stored in this format are read, never written; it is written where pg-meta reads it, in a header.
 
 Base64 of `Salted__`, an 8-byte salt and AES-256-CBC with PKCS #7 padding; key and IV come from EVP_BytesToKey with MD5
 and one round (https://docs.openssl.org/3.0/man3/EVP_BytesToKey). Nothing authenticates it: a wrong passphrase shows
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -53,6 +56,16 @@ def open_legacy(value: str, passphrase: str) -> str:
         return (unpadder.update(padded) + unpadder.finalize()).decode()
     except ValueError:  # wrong padding, or bytes that are no UTF-8
         raise SealedValueError("the value was written with another passphrase") from None
+
+
+def seal_legacy(text: str, passphrase: str) -> str:
+    """Encrypts a text as crypto-js does, with a fresh salt."""
+    salt = os.urandom(_SALT_BYTES)
+    key, iv = _key_and_iv(passphrase.encode(), salt)
+    padder = PKCS7(_BLOCK_BYTES * 8).padder()
+    padded = padder.update(text.encode()) + padder.finalize()
+    encryptor = Cipher(AES(key), CBC(iv)).encryptor()
+    return base64.b64encode(_MAGIC + salt + encryptor.update(padded) + encryptor.finalize()).decode()
 
 
 def _key_and_iv(passphrase: bytes, salt: bytes) -> tuple[bytes, bytes]:
