@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 from services.registry import environment
 from services.registry.cache.lists import CachedLists, Lists, Uncached
@@ -11,6 +12,7 @@ from services.registry.databases import Databases
 from services.registry.engines import Engines
 from services.registry.feed import Feed
 from services.registry.flags import Flags
+from services.registry.handlers.authorization import AuthorizationHandler
 from services.registry.handlers.registry import RegistryHandler
 from services.registry.handlers.resolver import ResolverHandler
 from services.registry.health.checker import Checker
@@ -19,6 +21,7 @@ from services.registry.health.reports import Reports
 from services.registry.idempotency import Digests
 from services.registry.listener import Listener
 from services.registry.paging import PageTokens
+from services.registry.pg_meta.connection import Dialling
 from services.registry.settings import Settings
 from services.registry.store import Store
 from services.registry.store.environment import WithEnvironment
@@ -27,9 +30,14 @@ from services.registry.store.pool import Pool, platform_name
 from services.registry.store.remembering import Remembering
 from services.registry.updates import Updates
 from services.registry.vault import Vault
+from services.runtime.addresses import AddressPolicy
 from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
+from studio.envoy.auth.v3 import external_auth_pb2_grpc
 from studio.registry.v1 import registry_service_pb2_grpc, resolver_service_pb2_grpc
+
+if TYPE_CHECKING:
+    from services.registry.pg_meta.postgres import Postgres
 
 log = get_logger(__name__)
 
@@ -47,16 +55,19 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("registry.end_watches", end_watches)
     async with contextlib.AsyncExitStack() as stack:
         stored, pool = await _open_store(settings, runtime, feed, stack)
-        engines = Engines(settings.engine_addresses(), runtime.service_tokens)
+        vault, flags = Vault(settings), Flags(settings.flags())
+        pg_meta = _open_pg_meta(settings, vault, stack)
+        others = {"postgres": pg_meta.diagnose} if pg_meta else {}
+        engines = Engines(settings.engine_addresses(), runtime.service_tokens, others)
         stack.push_async_callback(engines.aclose)
         pages = PageTokens(settings.service_token_secret.get_secret_value())
-        vault, flags = Vault(settings), Flags(settings.flags())
         named = environment.read(settings.connection_variables(), on_railway=settings.on_railway())
         secret = settings.service_token_secret.get_secret_value()
         store = WithEnvironment(stored, named, vault, secret)
         databases = Databases(store, vault, engines, pages, flags=flags, digests=Digests(secret))
         updates = Updates(databases, store, vault, flags)
         _start_checks(settings, runtime, engines, vault)
+        access = pg_meta.access(databases, runtime.verifier) if pg_meta else None
         yield [
             Servicer(
                 "studio.registry.v1.RegistryService",
@@ -70,7 +81,29 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
                 resolver_service_pb2_grpc.add_ResolverServiceServicer_to_server,
                 ResolverHandler(databases, store, feed),
             ),
+            Servicer(
+                "envoy.service.auth.v3.Authorization",
+                external_auth_pb2_grpc.add_AuthorizationServicer_to_server,
+                AuthorizationHandler(access),
+            ),
         ]
+
+
+def _open_pg_meta(settings: Settings, vault: Vault, stack: contextlib.AsyncExitStack) -> Postgres | None:
+    if settings.pg_meta_url is None or settings.pg_meta_crypto_key is None:
+        return None
+    # Brings httpx along: 4 MB that a registry without pg-meta does not need.
+    from services.registry.pg_meta.postgres import Postgres  # noqa: PLC0415
+
+    policy = AddressPolicy(settings.outbound_deny, settings.outbound_allow)
+    opened = Postgres(
+        settings.pg_meta_url,
+        settings.pg_meta_crypto_key.get_secret_value(),
+        vault,
+        Dialling(policy, allow_unix=settings.pg_meta_allow_unix_sockets),
+    )
+    stack.push_async_callback(opened.aclose)
+    return opened
 
 
 async def _open_store(
@@ -108,8 +141,7 @@ def _start_checks(settings: Settings, runtime: Runtime[Settings], engines: Engin
     url = settings.database_listen_url or settings.database_url
     if url is None or not when.is_on:
         return
-    addresses = settings.engine_addresses().items()
-    types = [type_ for type_, address in addresses if address is not None and flags.get(type_, True)]
+    types = [type_ for type_ in settings.tested_types() if flags.get(type_, True)]
     checker = Checker(url.get_secret_value(), engines, types, vault, when)
     runtime.background("registry.health", checker.run)
 

@@ -1,11 +1,11 @@
-"""Asks the engines' services to test connections: the only calls the registry makes.
+"""Asks the engines' services to test connections.
 
 A service that is down or missing is an answer, too: stage `service`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -25,6 +25,9 @@ from studio.registry.v1.engine_service_pb2_grpc import EngineServiceStub
 DEADLINE_S = 5.5
 """A diagnosis takes 5 s at most; the rest is the way there and back."""
 
+Diagnose = Callable[[str, str], Awaitable[ConnectionDiagnosis]]
+"""Tests a sealed connection string, bound to the row's id; a test that fails is an answer."""
+
 log = get_logger(__name__)
 
 
@@ -34,9 +37,16 @@ class Engines:
     Args:
         addresses: gRPC address of each type's service; None or missing where there is none.
         tokens: the registry's own tokens.
+        others: what tests types that have no service of this system.
     """
 
-    def __init__(self, addresses: Mapping[str, str | None], tokens: ServiceTokens) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str | None],
+        tokens: ServiceTokens,
+        others: Mapping[str, Diagnose] | None = None,
+    ) -> None:
+        self._others = dict(others or {})
         self._channels = {
             type_: open_channel(address, tokens)
             for type_, address in addresses.items()
@@ -59,6 +69,8 @@ class Engines:
             ciphertext: the sealed connection string.
             config: settings of the database.
         """
+        if (other := self._others.get(type_)) is not None:
+            return await other(ciphertext, row_id)
         channel = self._channels.get(type_)
         if channel is None:
             return _not_tested(

@@ -30,3 +30,9 @@ HEALTH_CHANGES = Counter(
 )
 HEALTH_LEADER = Gauge("studio_registry_health_leader", "1 in the replica that checks.")
 HEALTH_RUNNING = Gauge("studio_registry_health_checks_running", "Health checks under way.")
+
+PG_META_DECISIONS = Counter(
+    "studio_registry_pg_meta_decisions_total",
+    "Requests to pg-meta: allowed, or the reason of a refusal.",
+    ("result",),
+)

@@ -10,7 +10,7 @@ from services.registry.cache.failures import check_cache_url
 from services.registry.connection_strings import TYPES
 from services.registry.environment import VARIABLES
 from services.registry.health.schedule import Schedule
-from services.runtime.settings import CryptoSettings, ServiceSettings
+from services.runtime.settings import CryptoSettings, ServiceSettings, check_origin
 
 
 class KeySettings(CryptoSettings):
@@ -60,6 +60,10 @@ class Settings(ServiceSettings, KeySettings):
     """gRPC address of the service that tests MongoDB connections."""
     bun_proxy_address: str | None = None
     """gRPC address of the service that tests Bun APIs."""
+    pg_meta_url: str | None = None
+    """Where pg-meta is: `http://host:port`. PostgreSQL is reached through it; needs PG_META_CRYPTO_KEY."""
+    pg_meta_allow_unix_sockets: bool = False
+    """Whether registered PostgreSQL databases may be Unix sockets of pg-meta's host."""
 
     enable_redis_management: bool = True
     """False switches Redis off, address or not, as for the gateway."""
@@ -98,6 +102,17 @@ class Settings(ServiceSettings, KeySettings):
         if value is not None:
             check_database_url(value.get_secret_value())
         return value
+
+    @field_validator("pg_meta_url")
+    @classmethod
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        return None if value is None else check_origin(value)
+
+    @model_validator(mode="after")
+    def _has_the_key_of_pg_meta(self) -> Settings:
+        if self.pg_meta_url is not None and self.pg_meta_crypto_key is None:
+            raise ValueError("PG_META_CRYPTO_KEY must be set with PG_META_URL: it is pg-meta's CRYPTO_KEY")
+        return self
 
     def flags(self) -> dict[str, bool]:
         """Whether each engine is switched on."""
@@ -150,6 +165,11 @@ class Settings(ServiceSettings, KeySettings):
             "bun_api": self.bun_proxy_address,
         }
 
+    def tested_types(self) -> list[str]:
+        """The types whose connections can be tested here."""
+        found = [type_ for type_, address in self.engine_addresses().items() if address is not None]
+        return [*found, "postgres"] if self.pg_meta_url is not None else found
+
 
 def check_database_url(url: str) -> None:
     """Refuses what libpq can't read.
@@ -169,5 +189,6 @@ ADDRESS_VARIABLES = {
     "redis": "REDIS_SVC_ADDRESS",
     "mongodb": "MONGO_SVC_ADDRESS",
     "bun_api": "BUN_PROXY_ADDRESS",
+    "postgres": "PG_META_URL",
 }
-"""Which variable gives the address of an engine's service, for messages."""
+"""Which variable says where an engine's service is, for messages."""

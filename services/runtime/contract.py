@@ -23,7 +23,9 @@ DESCRIPTORS = Path(
 )
 """The serialized FileDescriptorSet, with source info and all imports."""
 
-PACKAGE = "studio."
+PACKAGES = ("studio.", "envoy.service.auth.")
+"""The contract's packages: our own, and what the gateway asks of us by a contract of Envoy's."""
+
 VERBS = ("get", "put", "post", "delete", "patch")
 
 # Field numbers of FileDescriptorProto.service and ServiceDescriptorProto.method, for comment paths:
@@ -119,7 +121,7 @@ def load_contract() -> Contract:
 
 def our_files(files: descriptor_pb2.FileDescriptorSet) -> list[descriptor_pb2.FileDescriptorProto]:
     """The files of the contract itself, without what they import."""
-    return [file for file in files.file if file.package.startswith(PACKAGE)]
+    return [file for file in files.file if file.package.startswith(PACKAGES)]
 
 
 def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:

@@ -244,6 +244,25 @@ def check_address(value: str, *, may_be_unix: bool = False) -> str:
     return value
 
 
+def check_origin(value: str) -> str:
+    """The URL of a service of this system, when it is a scheme, a host and perhaps a port; without a slash behind.
+
+    Raises:
+        ValueError: with a sentence that does not repeat it.
+    """
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or "@" in parts.netloc
+        or value != f"{parts.scheme}://{parts.netloc}{parts.path}"
+        or parts.path not in {"", "/"}
+        or parts.port == 0
+    ):
+        raise ValueError("must be http://host:port or https://host:port, without a path or credentials")
+    return value.rstrip("/")
+
+
 def split_csv(value: object) -> object:
     """`"a, b"` as a tuple; anything else as it is."""
     if isinstance(value, str):

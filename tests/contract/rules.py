@@ -15,6 +15,7 @@ from buf.validate import validate_pb2
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
+from services.runtime.contract import PACKAGES
 from studio.options.v1 import access_pb2
 
 Files = descriptor_pb2.FileDescriptorSet
@@ -45,6 +46,10 @@ BOUNDS_OF_TEXT = {
 }
 
 UNBOUNDED_ON_PURPOSE = {
+    "envoy.service.auth.v3.AttributeContext.HttpRequest.headers": "three of them, of the 96 KiB the gateway takes",
+    "envoy.service.auth.v3.AttributeContext.HttpRequest.method": "as `headers`",
+    "envoy.service.auth.v3.AttributeContext.HttpRequest.path": "as `headers`",
+    "envoy.service.auth.v3.AttributeContext.HttpRequest.raw_body": "3 MiB at the gateway",
     "studio.redis.v1.SetValueRequest.value": "a value is as large as a message may be",
     "studio.redis.v1.SetValueRequest.value_base64": "as `value`",
     "studio.redis.v1.ListKeysRequest.read_mask": "names outside the four known ones are refused by the handler",
@@ -64,7 +69,7 @@ HTTP_BODY = "google.api.HttpBody"
 
 
 def ours(files: Files) -> Iterator[File]:
-    return (file for file in files.file if file.package.startswith("studio."))
+    return (file for file in files.file if file.package.startswith(PACKAGES))
 
 
 def methods(files: Files) -> Iterator[tuple[str, Method]]:

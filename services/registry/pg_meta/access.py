@@ -1,0 +1,111 @@
+"""Decides about a request to pg-meta: who, what, which database, and with which connection string."""
+
+from __future__ import annotations
+
+from services.registry.databases import Databases
+from services.registry.environment import VARIABLES
+from services.registry.pg_meta import read_only, routes
+from services.registry.pg_meta.client import HEADER, PgMeta
+from services.registry.pg_meta.connection import TYPE, Dialling, for_pg_meta
+from services.registry.pg_meta.requests import Granted, Request
+from services.registry.pg_meta.routes import Kind
+from services.registry.pg_meta.sessions import Sessions
+from services.registry.store import Sealed
+from services.registry.vault import Vault
+from services.runtime.auth.tokens import TokenVerifier, bearer_token
+from services.runtime.context import Caller
+from services.runtime.crypto import SealedValueError
+from services.runtime.databases import connection_read_only, is_read_only
+from services.runtime.errors import StudioError
+from services.runtime.interceptors.authorize import role_name
+from studio.options.v1 import access_pb2 as access
+from studio.options.v1 import errors_pb2 as e
+
+PLATFORM_ID = next(each.id for each in VARIABLES if each.type == TYPE)
+"""The connection that DATABASE_URL names: what this system itself runs on."""
+
+
+class Access:
+    """Decides.
+
+    Args:
+        databases: finds connections.
+        vault: opens them.
+        verifier: knows the callers.
+        pg_meta: takes the requests that pass.
+        dialling: where it may connect to.
+    """
+
+    def __init__(
+        self,
+        databases: Databases,
+        vault: Vault,
+        verifier: TokenVerifier,
+        pg_meta: PgMeta,
+        dialling: Dialling,
+    ) -> None:
+        self._databases = databases
+        self._vault = vault
+        self._verifier = verifier
+        self._pg_meta = pg_meta
+        self._dialling = dialling
+        self._sessions = Sessions(pg_meta)
+
+    async def decide(self, request: Request) -> Granted:
+        """With which headers a request may pass.
+
+        Raises:
+            StudioError: it may not.
+        """
+        caller = await self._caller(request.authorization)
+        asked = routes.find(request.method, request.target)
+        _check_role(caller, asked.role, asked.route)
+        sealed = await self._databases.resolve(asked.database_id, TYPE)
+        if sealed.id == PLATFORM_ID and asked.kind in {Kind.SQL, Kind.CHANGE}:
+            _check_role(caller, access.ROLE_ADMINISTRATOR, f"{asked.route} of the platform's own database")
+        frozen = is_read_only(sealed.config)
+        if frozen and asked.kind is Kind.CHANGE:
+            raise connection_read_only()
+        reads_only = frozen or caller.role == access.ROLE_READ_ONLY
+        sql = ""
+        if reads_only and asked.kind is Kind.SQL:
+            sql = read_only.read_body(request.content_type, request.body)
+            read_only.check_statement(sql)
+        target = await for_pg_meta(self._open(sealed), self._dialling, read_only=reads_only)
+        if sql:
+            session = await self._sessions.of(sealed.id, sealed.revision, target)
+            session.check()
+            read_only.check_names(sql, session.functions)
+        return Granted({HEADER: self._pg_meta.seal(target)})
+
+    async def _caller(self, authorization: str) -> Caller:
+        token = bearer_token(authorization)
+        if not token:
+            raise StudioError(
+                e.ERROR_REASON_AUTH_REQUIRED, "A bearer token is required in the header `authorization`."
+            )
+        return await self._verifier.verify(token)
+
+    def _open(self, sealed: Sealed) -> str:
+        try:
+            return self._vault.open(sealed.ciphertext, row_id=sealed.id, type_=TYPE)
+        except SealedValueError as error:
+            raise StudioError(
+                e.ERROR_REASON_CONNECTION_UNREADABLE,
+                f"The stored connection of {sealed.name!r} can't be read: {error}.",
+                hint="Set the key it was sealed with among the retired keys, or save the connection again.",
+            ) from error
+
+
+def _check_role(caller: Caller, least: access.Role.ValueType, what: str) -> None:
+    """As `interceptors.authorize` decides about rpcs: services are no users."""
+    if caller.is_service or caller.role == access.ROLE_UNSPECIFIED:
+        raise StudioError(
+            e.ERROR_REASON_PERMISSION_DENIED,
+            f"The token carries no role of a user; {what} needs at least {role_name(least)}.",
+        )
+    if caller.role < least:
+        raise StudioError(
+            e.ERROR_REASON_PERMISSION_DENIED,
+            f"{what} needs the role {role_name(least)} or higher; the caller is {role_name(caller.role)}.",
+        )

@@ -1,0 +1,26 @@
+"""What is decided about, and the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request at the gateway."""
+
+    method: str
+    target: str
+    """Path and query, as the client sent them."""
+    authorization: str = field(repr=False)
+    content_type: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A request that may pass."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    """What it passes with; no client's header of these names does."""
