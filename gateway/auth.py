@@ -80,8 +80,8 @@ def _remote_jwks(url: str) -> Config:
     }
 
 
-def jwks_host(url: str) -> tuple[str, int, bool]:
-    """Host, port and whether to use TLS, of the key set's URL."""
+def origin(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether to use TLS, of a URL."""
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     return parts.hostname or "", parts.port or (443 if tls else 80), tls

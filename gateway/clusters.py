@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 import certifi
 
-from gateway import auth, engines
+from gateway import auth, engines, pg_meta
 from gateway.errors import Config
 from gateway.settings import Address, GatewaySettings
 
@@ -14,20 +15,44 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CONNECT_TIMEOUT_S = 2
 HEALTH_INTERVAL_S = 1
 """A service that is up again is used again within this time."""
+PG_META_CONNECTIONS = 64
+PG_META_IDLE_S = 30
+"""pg-meta keeps an unused connection for 72 s: a request never meets one that is just being closed."""
+
+_UPSTREAM_CODEC: Config = {
+    "name": "envoy.filters.http.upstream_codec",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+    },
+}
 
 
-def clusters(settings: GatewaySettings) -> list[Config]:
-    """One cluster for each service that is switched on, and one for the key set of tokens."""
-    found = [_service(area, settings) for area in engines.AREAS if engines.addresses(area, settings)]
+def clusters(settings: GatewaySettings, token_file: Path) -> list[Config]:
+    """One cluster for each service that is switched on, and one for the key set of tokens.
+
+    Args:
+        settings: of the gateway.
+        token_file: where the gateway's own token for the registry is.
+    """
+    found = [
+        _service(area.service, engines.addresses(area, settings), settings)
+        for area in engines.AREAS
+        if engines.addresses(area, settings)
+    ]
     if settings.jwt_jwks_url is not None:
         found.append(_jwks(settings.jwt_jwks_url))
+    if settings.pg_meta_url is not None:
+        decisions = _service(pg_meta.REGISTRY_CLUSTER, settings.registry_address, settings)
+        options = decisions["typed_extension_protocol_options"][HTTP_OPTIONS]
+        options["http_filters"] = [pg_meta.credential(token_file), _UPSTREAM_CODEC]
+        found += [decisions, _pg_meta(settings.pg_meta_url, settings)]
     return found
 
 
-def _service(area: engines.Area, settings: GatewaySettings) -> Config:
+def _service(name: str, addresses: tuple[Address, ...], settings: GatewaySettings) -> Config:
     most = settings.gateway_max_requests_per_service
     return {
-        **common(area.service, engines.addresses(area, settings)),
+        **common(name, addresses),
         "typed_extension_protocol_options": {HTTP_OPTIONS: _http2()},
         "health_checks": [health_check({"grpc_health_check": {}})],
         "circuit_breakers": {
@@ -70,6 +95,36 @@ def watched() -> Config:
             "tcp_keepalive": {"keepalive_probes": 3, "keepalive_time": 10, "keepalive_interval": 5}
         },
     }
+
+
+def _pg_meta(url: str, settings: GatewaySettings) -> Config:
+    """pg-meta speaks HTTP/1.1: one connection a request at a time."""
+    host, port, tls = auth.origin(url)
+    most = settings.gateway_max_requests_per_service
+    cluster = {
+        **common(pg_meta.CLUSTER, (_address(host, port),)),
+        "typed_extension_protocol_options": {
+            HTTP_OPTIONS: {
+                "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
+                "common_http_protocol_options": {"idle_timeout": f"{PG_META_IDLE_S}s"},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+        "health_checks": [health_check({"http_health_check": {"path": pg_meta.HEALTH_PATH}})],
+        "circuit_breakers": {
+            "thresholds": [
+                # pg-meta opens a connection to the database for each: databases have a hundred or so.
+                {"max_connections": PG_META_CONNECTIONS, "max_pending_requests": most, "max_requests": most}
+            ]
+        },
+    }
+    if tls:
+        cluster["transport_socket"] = _tls(host)
+    return cluster
+
+
+def _address(host: str, port: int) -> Address:
+    return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
 def common(name: str, addresses: tuple[Address, ...]) -> Config:
@@ -140,22 +195,24 @@ def health_check(how: Config) -> Config:
 
 
 def _jwks(url: str) -> Config:
-    host, port, tls = auth.jwks_host(url)
-    cluster = common(auth.JWKS_CLUSTER, (Address(f"{host}:{port}"),))
+    host, port, tls = auth.origin(url)
+    cluster = common(auth.JWKS_CLUSTER, (_address(host, port),))
     if tls:
-        cluster["transport_socket"] = {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-                "sni": host,
-                # Trusting an authority is not enough: the certificate must be this host's.
-                "auto_sni_san_validation": True,
-                "common_tls_context": {
-                    "validation_context": {"trusted_ca": {"filename": trusted_authorities()}}
-                },
-            },
-        }
+        cluster["transport_socket"] = _tls(host)
     return cluster
+
+
+def _tls(host: str) -> Config:
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": host,
+            # Trusting an authority is not enough: the certificate must be this host's.
+            "auto_sni_san_validation": True,
+            "common_tls_context": {"validation_context": {"trusted_ca": {"filename": trusted_authorities()}}},
+        },
+    }
 
 
 def trusted_authorities() -> str:

@@ -102,6 +102,14 @@ REPLIES = (
         "Upgrades, such as to a WebSocket, are not served: connect to the API itself.",
     ),
     Reply(
+        "nobody to decide",
+        _details("ext_authz_error"),
+        503,
+        e.ERROR_REASON_REGISTRY_UNAVAILABLE,
+        "The registry can't be reached to decide about this request: it is down or starting.",
+        retry_after_s=2,
+    ),
+    Reply(
         "bound of a service reached",
         "response.code_details == 'upstream_reset_before_response_started{overflow}'",
         429,
@@ -239,8 +247,8 @@ def local_replies() -> Config:
 
 
 def _script() -> Config:
-    """What the script answers is complete: the first mapper that applies, and changes nothing."""
-    return {"filter": _cel("response.code_details == 'lua_response'")}
+    """What the script and the registry answer is complete: the first mapper that applies, and changes nothing."""
+    return {"filter": _cel("response.code_details in ['lua_response', 'ext_authz_denied']")}
 
 
 def _health() -> Config:

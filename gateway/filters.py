@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import auth, engines
+from gateway import auth, engines, pg_meta
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract
 
@@ -36,6 +36,7 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
         _filter("studio.healthz", _health_check("/healthz")),
         _filter("studio.readyz", _health_check("/readyz", _ready_clusters(settings))),
         _filter("envoy.filters.http.jwt_authn", auth.jwt_authn(settings)),
+        *_decisions(settings),
         # Before the transcoder: it sees a request's body as it came, and an answer after it has become JSON. After
         # the token's check: nobody's body is read who has none.
         _filter(LUA, _lua()),
@@ -47,6 +48,13 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
             {"@type": f"{TYPE}.router.v3.Router", "suppress_envoy_headers": True},
         ),
     ]
+
+
+def _decisions(settings: GatewaySettings) -> list[Config]:
+    """Off, but for the routes that switch it on."""
+    if not pg_meta.is_enabled(settings):
+        return []
+    return [{**_filter(pg_meta.EXT_AUTHZ, pg_meta.ext_authz(settings)), "disabled": True}]
 
 
 def cors_policy(settings: GatewaySettings) -> Config:
@@ -74,6 +82,15 @@ def without_grpc_headers() -> Config:
     return {
         "@type": f"{TYPE}.header_mutation.v3.HeaderMutationPerRoute",
         "mutations": {"request_mutations": [mutation]},
+    }
+
+
+def with_original_path() -> Config:
+    """For routes that change the path: keeps the client's for the access log."""
+    original = {"key": "x-envoy-original-path", "value": "%REQ(:PATH)%"}
+    return {
+        "@type": f"{TYPE}.header_mutation.v3.HeaderMutationPerRoute",
+        "mutations": {"request_mutations": [{"append": {"header": original}}]},
     }
 
 
@@ -138,6 +155,8 @@ def _ready_clusters(settings: GatewaySettings) -> Config:
     names = [area.service for area in engines.AREAS if engines.addresses(area, settings)]
     if engines.forwards(settings):
         names.append(engines.FORWARDING)
+    if pg_meta.is_enabled(settings):
+        names.append(pg_meta.CLUSTER)
     return {name: {"value": 1} for name in names}
 
 

@@ -39,6 +39,11 @@ class Files:
         return self.directory / "descriptors.binpb"
 
     @property
+    def service_token(self) -> Path:
+        """By which the registry knows the gateway; see `service_token`."""
+        return self.directory / "service_token.json"
+
+    @property
     def admin_socket(self) -> Path:
         """Where the admin interface listens when `ADMIN_ADDRESS` is not set."""
         return self.directory / "admin.sock"
@@ -69,7 +74,7 @@ def bootstrap(contract: Contract, settings: GatewaySettings, files: Files) -> Co
         "static_resources": {
             "listeners": [listener(contract, settings, files.descriptors)],
             "clusters": [
-                *clusters(settings),
+                *clusters(settings, files.service_token),
                 *([forwarding.cluster(settings)] if engines.forwards(settings) else []),
             ],
         },

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from gateway import engines, forwarding, paths
+from gateway import engines, forwarding, paths, pg_meta
 from gateway.errors import METADATA, Config
 from gateway.fields import body_names
-from gateway.filters import DISABLED, HEADER_MUTATION, TRANSCODER, without_grpc_headers
+from gateway.filters import DISABLED, HEADER_MUTATION, TRANSCODER, with_original_path, without_grpc_headers
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract, HttpRule, Method
 from services.runtime.errors import reason_name
@@ -71,6 +71,11 @@ def routes(contract: Contract, settings: GatewaySettings) -> Iterator[Config]:
     elif "bun" in enabled:
         match = {"safe_regex": {"regex": forwarding.PATHS}}
         yield _answer(match, 404, e.ERROR_REASON_ENGINE_DISABLED, FORWARDING_OFF)
+    if pg_meta.is_enabled(settings):
+        yield pg_meta.route(settings, {TRANSCODER: DISABLED, HEADER_MUTATION: with_original_path()})
+    else:
+        match = {"path_separated_prefix": pg_meta.PREFIX}
+        yield _answer(match, 404, e.ERROR_REASON_ENGINE_DISABLED, pg_meta.WHY_DISABLED)
     for area, sentence in disabled.items():
         if sentence is not None:
             match = {"path_separated_prefix": area.path_prefix}

@@ -1,7 +1,7 @@
 """Files and processes: writes the configuration, has Envoy check it, runs Envoy, drains it on SIGTERM.
 
 Envoy stops at once on SIGTERM and drains only when its admin interface is asked to, so this process stays in
-front of it: it does nothing but wait for a signal.
+front of it: it does nothing but wait for a signal, and renew the gateway's own token where it has one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import render
+from gateway import render, service_token
+from gateway.service_token import TokenFile
 from gateway.settings import GatewaySettings
 from services.runtime.contract import load_contract
 from services.runtime.logs import get_logger
@@ -106,6 +107,7 @@ def run(settings: GatewaySettings) -> int:
     envoy = find_envoy(settings)
     with state_directory(settings) as files:
         write_files(settings, files)
+        token = _token_file(settings, files)
         validate(envoy, files)
         _check_port(settings)
         command = [
@@ -130,7 +132,7 @@ def run(settings: GatewaySettings) -> int:
                 preexec_fn=_prepare_child,  # noqa: PLW1509  this process has no threads
             )
             log.info("gateway.started", host=settings.gateway_host, port=settings.gateway_port)
-            return _wait(process, settings, files)
+            return _wait(process, settings, files, token)
 
 
 @contextlib.contextmanager
@@ -143,9 +145,33 @@ def _held_back_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
-def _wait(process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files) -> int:
+def _token_file(settings: GatewaySettings, files: render.Files) -> TokenFile | None:
+    """The gateway's own token, where it needs one."""
+    if settings.pg_meta_url is None or settings.service_token_secret is None:
+        return None
+    token = TokenFile(files.service_token, settings.service_token_secret)
+    token.renew()
+    return token
+
+
+def _next_signal(token: TokenFile | None) -> int:
+    """Waits for a signal; the token is renewed meanwhile."""
+    if token is None:
+        return signal.sigwait(SIGNALS)
+    while (found := signal.sigtimedwait(SIGNALS, service_token.CHECK_EVERY_S)) is None:
+        try:
+            token.renew()
+        except OSError:
+            # It is tried again long before the last one ends.
+            log.exception("gateway.token_not_renewed")
+    return found.si_signo
+
+
+def _wait(
+    process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files, token: TokenFile | None
+) -> int:
     try:
-        while signal.sigwait(SIGNALS) == signal.SIGCHLD:
+        while _next_signal(token) == signal.SIGCHLD:
             code = process.poll()
             if code is not None:
                 log.error("gateway.envoy_ended", code=code)

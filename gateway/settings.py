@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from services.runtime.settings import LogLevel, Settings, SigningSecret, split_csv
+from services.runtime.settings import LogLevel, Settings, SigningSecret, check_origin, split_csv
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](?::\d{1,5})?|\*")
 """What a browser sends as `Origin`: https://www.rfc-editor.org/rfc/rfc6454#section-6.1."""
@@ -105,6 +105,10 @@ class GatewaySettings(Settings):
     """gRPC addresses of bun_proxy; none switches Bun APIs off."""
     bun_proxy_http_address: Annotated[tuple[Address, ...], NoDecode] = ()
     """Addresses of bun_proxy for requests that it forwards; none switches forwarding off."""
+    pg_meta_url: str | None = None
+    """Where pg-meta is: `http://host:port`; without it there is no PostgreSQL. Needs SERVICE_TOKEN_SECRET."""
+    service_token_secret: SigningSecret | None = None
+    """By which services of this system know each other: the registry decides about requests to pg-meta."""
     enable_redis_management: bool = True
     """False switches Redis off, address or not."""
     enable_mongodb_management: bool = True
@@ -125,6 +129,10 @@ class GatewaySettings(Settings):
     """Largest request body; a larger one is answered with 413."""
     gateway_max_response_bytes: int = Field(default=64 * 2**20, ge=1024, le=2**31 - 1)
     """Largest answer of a single rpc; it is held in memory while it is turned into JSON."""
+    gateway_pg_meta_timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """Deadline of a request to pg-meta, which itself gives a query 55 s."""
+    gateway_pg_meta_max_request_bytes: int = Field(default=3 * 2**20, ge=1024, le=2**24)
+    """Largest request body for pg-meta, which itself takes 3 MiB; a larger one is answered with 413."""
     gateway_max_connections: int = Field(default=4096, ge=1)
     """Client connections at a time, over all workers; one more is closed at once."""
     gateway_max_requests_per_service: int = Field(default=512, ge=1)
@@ -183,6 +191,11 @@ class GatewaySettings(Settings):
             raise ValueError("must be an http or https URL without credentials")
         return value
 
+    @field_validator("pg_meta_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        return None if value is None else check_origin(value)
+
     @field_validator("cors_allow_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -199,4 +212,12 @@ class GatewaySettings(Settings):
     def _some_key_for_users(self) -> GatewaySettings:
         if self.jwt_secret is None and self.jwt_jwks_url is None:
             raise ValueError("JWT_SECRET or JWT_JWKS_URL must be set: without one no user can sign in")
+        return self
+
+    @model_validator(mode="after")
+    def _is_known_to_the_registry(self) -> GatewaySettings:
+        if self.pg_meta_url is not None and self.service_token_secret is None:
+            raise ValueError(
+                "SERVICE_TOKEN_SECRET must be set with PG_META_URL: the registry decides about each request"
+            )
         return self

@@ -212,6 +212,18 @@ local function unwrap(handle, field)
   body:setBytes(found[field] or "null")
 end
 
+-- What pg-meta answers stays as it is, but for a text in `message` where it has one in `error` alone: Studio reads that.
+local MOST_BYTES = 65536
+local function add_message(handle)
+  local length = tonumber(handle:headers():get("content-length") or "")
+  if not length or length > MOST_BYTES or length == 0 then return end
+  local body = whole_body(handle)
+  local text = body:getBytes(0, body:length())
+  local found = members(text)
+  if found.error_code or found.message or not found.error or found.error:byte(1) ~= 34 then return end
+  body:setBytes('{"message":' .. found.error .. "," .. text:match("^%s*{(.*)$"))
+end
+
 -- The transcoder drops what it does not know of a body, so a misspelt `ttlMs` would set a key for ever.
 function envoy_on_request(handle)
   local known = handle:metadata():get("body_fields")
@@ -235,9 +247,12 @@ function envoy_on_response(handle)
   local content_type = headers:get("content-type") or ""
   local rest = handle:metadata()
   if content_type:find("^application/grpc") or not rest:get("service") then return end
-  for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end
-
   local status = headers:get(":status")
+  if rest:get("as_it_is") then
+    if status >= "400" then add_message(handle) end
+    return
+  end
+  for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end
   if status >= "400" then return shape_error(handle, status) end
   if status ~= "200" then return end
 

@@ -1,0 +1,58 @@
+"""The token by which the registry knows the gateway: in a file that Envoy watches, renewed while the gateway runs.
+
+It is short-lived like every service's, so that one that was seen somewhere is soon worth nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from gateway.pg_meta import TOKEN_NAME
+from services.runtime.auth.service_tokens import ServiceTokens
+
+CHECK_EVERY_S = 20.0
+"""Between two looks at whether a new token is due: a token is renewed a minute before it ends."""
+
+
+class TokenFile:
+    """The file.
+
+    Args:
+        path: where it lies, in a directory of our own user's.
+        secret: the secret that all services share.
+    """
+
+    def __init__(self, path: Path, secret: SecretStr) -> None:
+        self._path = path
+        self._tokens = ServiceTokens("gateway", secret)
+        self._written = ""
+
+    def renew(self) -> None:
+        """Writes the present token, unless it stands there already.
+
+        Raises:
+            OSError: the file can't be written.
+        """
+        token = self._tokens.current()
+        if token == self._written:
+            return
+        content = {
+            "resources": [
+                {
+                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+                    "name": TOKEN_NAME,
+                    "generic_secret": {"secret": {"inline_string": f"Bearer {token}"}},
+                }
+            ]
+        }
+        new = self._path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600, exist_ok=False)
+        new.write_text(json.dumps(content))
+        # Envoy looks again when a file is moved into the place of the former.
+        os.replace(new, self._path)  # noqa: PTH105  one step
+        self._written = token
