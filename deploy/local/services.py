@@ -30,6 +30,9 @@ class Context:
     jwt_secret: str
     gateway_host: str
     gateway_port: int
+    pg_meta_url: str
+    pg_meta_crypto_key: str
+    """What pg-meta opens the connections of callers with."""
     environment: Mapping[str, str]
     """Of the user who called: tuning, and secrets that shall replace the generated ones."""
 
@@ -62,7 +65,12 @@ REGISTRY_VARIABLES = (
 
 def _registry_variables(context: Context) -> dict[str, str]:
     given = {name: value for name in REGISTRY_VARIABLES if (value := context.environment.get(name))}
-    return {"DATABASE_URL": context.database_url, **given}
+    return {"DATABASE_URL": context.database_url, **given, **_pg_meta(context)}
+
+
+def _pg_meta(context: Context) -> dict[str, str]:
+    """What the registry needs to lead pg-meta to databases."""
+    return {"PG_META_URL": context.pg_meta_url, "PG_META_CRYPTO_KEY": context.pg_meta_crypto_key}
 
 
 SERVICES = (
@@ -110,11 +118,14 @@ def _service_environment(service: Service, context: Context) -> dict[str, str]:
         "GRPC_ADDRESS": addresses(context.state)[service.name],
         "HTTP_ADDRESS": f"{LOOPBACK}:{context.state.port(f'{service.name}_http')}",
         **_user_keys(context),
-        "SERVICE_TOKEN_SECRET": context.environment.get("SERVICE_TOKEN_SECRET")
-        or context.state.secret("SERVICE_TOKEN_SECRET"),
+        "SERVICE_TOKEN_SECRET": _service_token_secret(context),
         **_crypto_keys(service, context),
         **service.own_variables(context),
     }
+
+
+def _service_token_secret(context: Context) -> str:
+    return context.environment.get("SERVICE_TOKEN_SECRET") or context.state.secret("SERVICE_TOKEN_SECRET")
 
 
 def _gateway(context: Context) -> Program:
@@ -128,6 +139,9 @@ def _gateway(context: Context) -> Program:
             **_user_keys(context),
             "GATEWAY_HOST": context.gateway_host,
             "GATEWAY_PORT": str(context.gateway_port),
+            "PG_META_URL": context.pg_meta_url,
+            # By which the registry knows it, to decide about requests to pg-meta.
+            "SERVICE_TOKEN_SECRET": _service_token_secret(context),
             # Envoy's admin interface is a socket in there; where the path is too long, it finds a place itself.
             **({"GATEWAY_STATE_DIR": str(state_dir)} if len(bytes(state_dir)) < MAX_SOCKET_DIR else {}),
         },

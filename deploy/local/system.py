@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from deploy.local import ports, services
 from deploy.local.engines import KINDS, Engine
+from deploy.local.engines.pg_meta import KEY as PG_META_KEY
 from deploy.local.options import DEFAULT_GATEWAY_PORT, ROOT, LocalError, Options
 from deploy.local.program import Program
 from deploy.local.readiness import wait_ready
@@ -143,6 +144,10 @@ class System:
         return port
 
     def _engines(self) -> None:
+        if given := self._environment.get(PG_META_KEY):
+            self.state.keep_secret(PG_META_KEY, given)
+        elif self._options.pg_meta_url is not None:
+            raise LocalError(f"PG_META_URL needs {PG_META_KEY}: the CRYPTO_KEY of that pg-meta")
         for name, make in KINDS.items():
             if self._options.own_engine(name) is None:
                 self.engines[name] = make(self.state, self._options.durable)
@@ -161,6 +166,8 @@ class System:
             jwt_secret=self.state.secret("JWT_SECRET"),
             gateway_host=self._options.gateway_host,
             gateway_port=port,
+            pg_meta_url=self._options.pg_meta_url or self.engines["pg_meta"].url,
+            pg_meta_crypto_key=self.state.secret(PG_META_KEY),
             environment=self._environment,
         )
 
