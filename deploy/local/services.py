@@ -82,12 +82,23 @@ SERVICES = (
     ),
     Service(name="redis_svc", address_variable="REDIS_SVC_ADDRESS", crypto_keys=("REDIS",)),
     Service(name="mongo_svc", address_variable="MONGO_SVC_ADDRESS", crypto_keys=("MONGODB",)),
+    Service(
+        name="bun_proxy",
+        address_variable="BUN_PROXY_ADDRESS",
+        crypto_keys=("BUN",),
+        own_variables=lambda context: {"PROXY_ADDRESS": _forwarding(context.state)},
+    ),
 )
 
 
 def addresses(state: State) -> dict[str, str]:
     """The gRPC address of each service, by the service's name."""
     return {service.name: f"{LOOPBACK}:{state.port(service.name)}" for service in SERVICES}
+
+
+def _forwarding(state: State) -> str:
+    """Where bun_proxy takes the requests that it forwards."""
+    return f"{LOOPBACK}:{state.port('bun_proxy_forwarding')}"
 
 
 def programs(context: Context) -> list[Program]:
@@ -139,6 +150,7 @@ def _gateway(context: Context) -> Program:
             **_user_keys(context),
             "GATEWAY_HOST": context.gateway_host,
             "GATEWAY_PORT": str(context.gateway_port),
+            "BUN_PROXY_HTTP_ADDRESS": _forwarding(context.state),
             "PG_META_URL": context.pg_meta_url,
             # By which the registry knows it, to decide about requests to pg-meta.
             "SERVICE_TOKEN_SECRET": _service_token_secret(context),
