@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import uvloop
 
-from benchmarks import mongo, pool, redis_guard, registry
+from benchmarks import bun, mongo, pg_meta, pool, redis_guard, registry
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
 from benchmarks.redis_export import dump_all, export_all
@@ -52,7 +52,8 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
     listed = await client.ask(target.get("/api/platform/databases?type=redis"))
     database_id = json.loads(listed.partition(b"\r\n\r\n")[2])[0]["id"]
     bare = BareRedis(stack.engines["redis"])
-    names = ("registry", "redis_svc", "mongo_svc", "gateway", "postgres", "redis", "mongodb")
+    services = ("registry", "redis_svc", "mongo_svc", "bun_proxy", "gateway")
+    names = (*services, "postgres", "redis", "mongodb", "bun", "pg_meta")
     idle = [Figure(f"resident memory, idle: {name}", [stack.resident_mb(name)], "MB") for name in names]
 
     bare.ask([("SET", "bench:value", "x" * 100)])
@@ -123,6 +124,8 @@ async def _measured(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         return [
             *await measure(stack, rounds, seconds),
             *[figure async for figure in mongo.measure(stack, rounds, seconds)],
+            *[figure async for figure in bun.measure(stack, rounds, seconds)],
+            *[figure async for figure in pg_meta.measure(stack, rounds, seconds)],
             *[figure async for figure in registry.measure(stack, rounds, seconds)],
             *[figure async for figure in redis_guard.measure(stack, rounds, seconds)],
         ]

@@ -39,19 +39,21 @@ class Growth:
     """Watches the resident memory of processes while something runs."""
 
     stack: Stack
+    names: Sequence[str] = PROCESSES
+    """The processes."""
 
     async def of(self, work: Awaitable[int]) -> tuple[float, dict[str, float]]:
         """MB/s of the work, which returns bytes, and by how many MB each process grew at most."""
-        before = {name: self.stack.resident_mb(name) for name in PROCESSES}
+        before = {name: self.stack.resident_mb(name) for name in self.names}
         most = dict(before)
         task = asyncio.ensure_future(work)
         started = time.perf_counter()
         while not task.done():
             await asyncio.wait([task], timeout=SAMPLE_S)
-            for name in PROCESSES:
+            for name in self.names:
                 most[name] = max(most[name], self.stack.resident_mb(name))
         took_s = time.perf_counter() - started
-        return task.result() / MB / took_s, {name: most[name] - before[name] for name in PROCESSES}
+        return task.result() / MB / took_s, {name: most[name] - before[name] for name in self.names}
 
 
 async def _lines(size: int) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from services.bun_proxy.forward.pool import ConnectionPool
 from services.bun_proxy.limits import Limits
 from services.bun_proxy.options import ApiOptions
 from services.runtime.addresses import AddressPolicy
+from services.runtime.durations import milliseconds
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
@@ -154,8 +155,8 @@ def _call(exchange: Exchange, request: Request, started: float, at: float, error
         method=request.method,
         path=request.path[:MAX_PATH_CHARS],
         status=exchange.status,
-        answer_ms=-1.0 if answered is None else (answered - started) * 1000,
-        duration_ms=(time.perf_counter() - started) * 1000,
+        answer_ms=-1.0 if answered is None else milliseconds(answered - started),
+        duration_ms=milliseconds(time.perf_counter() - started),
         request_bytes=exchange.request_bytes,
         response_bytes=exchange.response_bytes,
         error_code=error_code,

@@ -10,6 +10,7 @@ from services import VERSION
 from services.bun_proxy.client import ApiClient
 from services.bun_proxy.forward import headers, paths
 from services.bun_proxy.forward.messages import Head, Headers, Request, Sender
+from services.runtime.durations import milliseconds
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_DB_TIMEOUT
 
@@ -98,7 +99,7 @@ async def get(
         headers=head.headers,
         body=bytes(collector.body[:max_bytes]),
         truncated=collector.enough.done(),
-        latency_ms=(collector.answered_at - begin) * 1000,
+        latency_ms=milliseconds(collector.answered_at - begin),
     )
 
 

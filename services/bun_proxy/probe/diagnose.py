@@ -23,6 +23,7 @@ from services.bun_proxy.probe.identity import identify
 from services.bun_proxy.probe.places import Places, places_of
 from services.runtime.addresses import AddressPolicy
 from services.runtime.diagnosis import DONE, Diagnosis
+from services.runtime.durations import milliseconds
 from services.runtime.errors import StudioError, reason_name
 from studio.options.v1 import errors_pb2 as e
 
@@ -66,7 +67,7 @@ async def diagnose(
 
 
 def _milliseconds(begin: float) -> float:
-    return round((time.perf_counter() - begin) * 1000, 3)
+    return milliseconds(time.perf_counter() - begin)
 
 
 async def _test(api: ApiClient, places: Places, policy: AddressPolicy, limits: Limits) -> Diagnosis:
