@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ CACHE = ROOT / ".cache"
 LOCK = ROOT / "requirements.lock"
 PYTHON = VENV / "bin" / "python"
 NODE = ROOT / "deploy" / "local" / "node"
+NPM_SETTINGS = ("/usr/local/etc/npmrc", "/etc/npmrc", "/usr/etc/npmrc")
 NODE_FILES = ("package.json", "package-lock.json")
 NODE_MODULES = CACHE / "node" / "node_modules"
 OLDEST = (3, 11)
@@ -119,6 +121,13 @@ def generate() -> None:
     run(PYTHON, ROOT / "tools" / "protos.py", "generate", doing="generating code")
 
 
+def _system_settings() -> Sequence[str]:
+    """Lets npm read what the machine's administrator has set: that of a virtual environment looks elsewhere."""
+    if any(name.lower() == "npm_config_globalconfig" for name in os.environ):
+        return ()
+    return next((("--globalconfig", each) for each in NPM_SETTINGS if Path(each).exists()), ())
+
+
 def install_node_packages() -> None:
     """Installs exactly what package-lock.json lists, by the npm of the virtual environment; runs no scripts."""
     say("installing pg-meta with npm (once) …")
@@ -136,6 +145,7 @@ def install_node_packages() -> None:
         "--no-audit",
         "--no-fund",
         "--loglevel=error",
+        *_system_settings(),
         doing="installing the packages of Node.js",
     )
 

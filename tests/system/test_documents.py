@@ -11,6 +11,7 @@ import pytest
 from pydantic import AliasChoices
 
 from gateway.settings import GatewaySettings
+from services.bun_proxy.settings import Settings as BunSettings
 from services.mongo_svc.settings import Settings as MongoSettings
 from services.redis_svc.settings import Settings as RedisSettings
 from services.registry.settings import Settings as RegistrySettings
@@ -33,17 +34,22 @@ def test_the_walk_of_the_readme(system: LocalSystem) -> None:
     )
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines() if line]
-    listed, page, info, documents, counted, test = answers
+    listed, page, info, documents, counted, routes, book, rows, test = answers
     assert "sample-redis" in [each["name"] for each in listed]
     assert page["keys"]
     assert page["cursor"]
     assert info["sections"]["memory"]["used_memory"] > 0
     assert len(documents["documents"]) == 2
     assert "open" in [each["_id"] for each in counted["documents"]]
+    assert "/books/{id}" in [each["path"] for each in routes["routes"]]
+    assert book["id"] == 1
+    assert rows == [{"count": 5000}]
     assert (test["success"], test["stage"]) == (False, "tcp")
 
 
-@pytest.mark.parametrize("settings", [RegistrySettings, RedisSettings, MongoSettings, GatewaySettings])
+@pytest.mark.parametrize(
+    "settings", [RegistrySettings, RedisSettings, MongoSettings, BunSettings, GatewaySettings]
+)
 def test_every_variable_is_described(settings: type[Settings]) -> None:
     described = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     missing = {
