@@ -187,22 +187,22 @@ class Documents:
         buffer = self._buffer
         at, length, depth = self._seen, len(buffer), self._depth
         while depth:
-            if self._in_string:
-                at = _end(_IN_STRING, buffer, at)
-                if at == length or buffer[at] == _BACKSLASH:
-                    break  # in the middle of a string, or of an escape
-                self._in_string = False
-                at += 1
-                continue
-            at = _end(_OUTSIDE, buffer, at)
-            if at == length:
+            # A match must not outlive this method: a buffer can't shrink while there is one of it.
+            found = (_IN_STRING if self._in_string else _OUTSIDE).search(buffer, at)
+            if found is None:
+                at = length
                 break
+            at, after = found.span()
             byte = buffer[at]
-            at += 1
-            if byte == _QUOTE:
-                self._in_string = True
+            if byte == _BACKSLASH:
+                if after == length:
+                    break  # in the middle of an escape
+                after += 1
+            elif byte == _QUOTE:
+                self._in_string = not self._in_string and after - at == 1
             else:
                 depth += 1 if byte in _OPENING else -1
+            at = after
         self._seen, self._depth = at, depth
         return not depth
 
@@ -254,10 +254,11 @@ class BsonDocuments:
 
 _QUOTE, _BACKSLASH, _OPEN = b'"\\{'
 _OPENING = b"{["
-_SPACE = re.compile(rb"[ \t\r\n]*+")
-# To the next bracket, over whole strings; through one that doesn't end yet goes `_IN_STRING`, which keeps its place.
-_OUTSIDE = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+# No possessive quantifiers: those of Python 3.11.2, which Debian 12 has, match wrongly.
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_OUTSIDE = re.compile(rb'"[^"\\]*"|["{}\[\]]')
+"""A whole string without escapes, the beginning of any other, or a bracket."""
+_IN_STRING = re.compile(rb'["\\]')
 _ARRAY_PLACES = frozenset({"first", "next", "after"})
 # What may stand where, between objects: https://www.rfc-editor.org/rfc/rfc8259#section-5.
 _NEXT = {
