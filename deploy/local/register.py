@@ -22,6 +22,8 @@ def name_of(type_: str) -> str:
 def register(gateway_url: str, token: str, *, type_: str, connection_string: str) -> None:
     """Makes sure that the database `sample-<type>` exists and leads to `connection_string`.
 
+    An engine that the user has switched off is no obstacle: nothing of it is registered then.
+
     Raises:
         LocalError: the gateway refused it, with its reason.
     """
@@ -40,7 +42,7 @@ def register(gateway_url: str, token: str, *, type_: str, connection_string: str
         trust_env=False,
     ) as client:
         created = client.post("/databases", json=body)
-        if created.status_code == httpx.codes.CREATED:
+        if created.status_code == httpx.codes.CREATED or _is_disabled(created):
             return
         if created.status_code != httpx.codes.CONFLICT:
             raise LocalError(f"could not register {name}: {_reason(created)}")
@@ -51,6 +53,10 @@ def register(gateway_url: str, token: str, *, type_: str, connection_string: str
         changed = client.patch(f"/databases/{existing['id']}", json={"connectionString": connection_string})
         if not changed.is_success:
             raise LocalError(f"{name} leads to an old address and could not be changed: {_reason(changed)}")
+
+
+def _is_disabled(answer: httpx.Response) -> bool:
+    return answer.status_code == httpx.codes.NOT_FOUND and "ENGINE_DISABLED" in answer.text
 
 
 def _first_host(connection_string: str) -> tuple[str | None, int | None]:

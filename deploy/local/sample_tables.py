@@ -6,18 +6,21 @@ afterwards stays.
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg import sql
 
-from deploy.local.sample_data import CITIES, FIRST_NAMES, MARKER
+from deploy.local.sample_data import CITIES, FIRST_NAMES
 
-VERSION = "1"
 NAME = "shop"
 CUSTOMERS, ORDERS = 500, 5000
 
+_COMMENT = "Sample data of the local system, version 1"
+_IS_WRITTEN = """
+SELECT 1 FROM pg_database d JOIN pg_shdescription c ON c.objoid = d.oid AND c.classoid = 'pg_database'::regclass
+WHERE d.datname = %s AND c.description = %s
+"""
 _TABLES = """
 CREATE TYPE order_status AS ENUM ('open', 'paid', 'shipped', 'returned');
 CREATE TABLE customers (
@@ -63,17 +66,16 @@ def url_of_the_database(url: str, password: str) -> str:
     return parts._replace(netloc=f"{NAME}:{quote(password, safe='')}@{where}", path=f"/{NAME}").geturl()
 
 
-def write_once(url: str, folder: Path, password: str) -> int:
-    """Writes the sample tables to the PostgreSQL at a superuser's `url`, unless `folder` says that they were.
+def write_once(url: str, password: str) -> int:
+    """Writes the sample tables to the PostgreSQL at a superuser's `url`, unless a comment there says that they were.
 
     Returns:
         How many rows were written: 0 when there was nothing to do.
     """
-    marker = folder / MARKER
-    if marker.exists():
-        return 0
     name = sql.Identifier(NAME)
     with psycopg.connect(url, autocommit=True) as admin:
+        if admin.execute(_IS_WRITTEN, (NAME, _COMMENT)).fetchone():
+            return 0
         # Of a run that was interrupted here.
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))
@@ -83,5 +85,6 @@ def write_once(url: str, folder: Path, password: str) -> int:
         shop.execute(_TABLES)
         shop.execute(_CUSTOMERS, {"names": list(FIRST_NAMES), "cities": list(CITIES), "count": CUSTOMERS})
         shop.execute(_ORDERS, {"customers": CUSTOMERS, "count": ORDERS})
-    marker.write_text(VERSION)
+        # In the same transaction: it says that all of them are there.
+        shop.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(_COMMENT)))
     return CUSTOMERS + ORDERS

@@ -69,7 +69,7 @@ SAMPLES = (
         type="postgres",
         variable="DATABASE_URL",
         things="rows",
-        write_once=lambda url, folder, state: sample_tables.write_once(url, folder, state.secret(SHOP_KEY)),
+        write_once=lambda url, _, state: sample_tables.write_once(url, state.secret(SHOP_KEY)),
         registered=lambda url, state: sample_tables.url_of_the_database(url, state.secret(SHOP_KEY)),
         replaced=False,  # the registry shows it by itself
     ),

@@ -33,6 +33,9 @@ def rendered(**values: Any) -> dict[str, Any]:  # noqa: ANN401  any setting
     return render.bootstrap(load_contract(), settings(**values), FILES)
 
 
+EVERY_ENGINE = {"mongo_svc_address": "mongo:1", "bun_proxy_address": "bun:1"}
+
+
 def route_list(contract: Contract | None = None, **values: Any) -> list[dict[str, Any]]:  # noqa: ANN401  as above
     return list(routes.routes(contract or load_contract(), settings(**values)))
 
@@ -157,7 +160,7 @@ def test_the_transcoders_descriptors_lack_only_what_envoy_refuses() -> None:
 def test_every_public_rpc_has_a_route_and_no_internal_one() -> None:
     grpc_paths = {
         route["match"]["path"]
-        for route in route_list(mongo_svc_address="mongo:1")
+        for route in route_list(**EVERY_ENGINE)
         if "grpc" in route["match"] and "path" in route["match"]
     }
     public = {path for path, method in load_contract().methods.items() if method.http}
@@ -206,7 +209,7 @@ def test_streams_have_no_deadline_and_others_have() -> None:
 
 
 def test_a_body_has_a_bound_in_time_unless_it_is_a_stream() -> None:
-    found = [each for each in route_list(mongo_svc_address="mongo:1") if "route" in each]
+    found = [each for each in route_list(**EVERY_ENGINE) if "route" in each]
     methods = [
         method for method in load_contract().methods.values() if method.http and not method.is_internal
     ]

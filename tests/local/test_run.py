@@ -200,14 +200,16 @@ def test_each_process_gets_the_secrets_that_it_needs_and_no_others(running: Laun
     registry = running.process_of("services.registry").environ()
     redis_svc = running.process_of("services.redis_svc").environ()
     mongo_svc = running.process_of("services.mongo_svc").environ()
+    bun_proxy = running.process_of("services.bun_proxy").environ()
     gateway = running.process_of("-m gateway").environ()
     assert {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "MONGODB_CRYPTO_KEY"} <= registry.keys()
     assert {"MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET"} <= redis_svc.keys()
     assert {"MONGODB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET"} <= mongo_svc.keys()
     assert not {"DATABASE_URL", "MONGODB_CRYPTO_KEY", "REDIS_URL"} & redis_svc.keys()
     assert not {"DATABASE_URL", "REDIS_URL", "MONGODB_URL"} & mongo_svc.keys()
-    assert not {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "SERVICE_TOKEN_SECRET", "REDIS_URL"} & gateway.keys()
-    for environment in (registry, redis_svc, mongo_svc, gateway):
+    assert not {"DATABASE_URL", "REDIS_URL", "MONGODB_CRYPTO_KEY", "PG_META_CRYPTO_KEY"} & bun_proxy.keys()
+    assert not {"DATABASE_URL", "MULTI_DB_CRYPTO_KEY", "PG_META_CRYPTO_KEY", "REDIS_URL"} & gateway.keys()
+    for environment in (registry, redis_svc, mongo_svc, bun_proxy, gateway):
         assert "GITHUB_TOKEN" not in environment
         assert environment["LOG_LEVEL"] == "DEBUG"
 
@@ -225,10 +227,15 @@ def test_engines_of_the_user_are_used_and_get_no_sample_data(
         assert client.dbsize() == 0
     with mongodb.engine.client() as client_:
         assert sample_documents.DATABASE not in client_.list_database_names()
-    assert json.loads(state.engines_file.read_text()) == {}
+    embedded = json.loads(state.engines_file.read_text())
+    assert embedded.keys() == {"bun", "pg_meta"}
     assert not {"postgres", "redis", "mongodb"} & {path.name for path in state.path.iterdir()}
     stored = {each["name"]: each["port"] for each in databases(launcher, state) if each["source"] == "stored"}
-    assert stored == {"sample-redis": int(valkey_url.rpartition(":")[2]), "sample-mongodb": mongodb.port}
+    assert stored == {
+        "sample-redis": int(valkey_url.rpartition(":")[2]),
+        "sample-mongodb": mongodb.port,
+        "sample-bun": int(embedded["bun"].rpartition(":")[2]),
+    }
 
 
 async def test_engines_of_the_user_that_are_down_are_no_obstacle(

@@ -26,7 +26,7 @@ async def test_it_answers_over_http_with_a_token_of_each_role(system: LocalSyste
 
 
 async def test_its_engines_can_be_reached_directly(system: LocalSystem) -> None:
-    assert system.engines.keys() == {"postgres", "redis", "mongodb"}
+    assert system.engines.keys() == {"postgres", "redis", "mongodb", "bun", "pg_meta"}
     async with Redis.from_url(system.engines["redis"]) as client:
         assert await client.dbsize() >= 5000
     async with AsyncMongoClient[dict[str, Any]](system.engines["mongodb"]) as mongodb:
