@@ -33,7 +33,7 @@ def rendered(**values: Any) -> dict[str, Any]:  # noqa: ANN401  any setting
     return render.bootstrap(load_contract(), settings(**values), FILES)
 
 
-EVERY_ENGINE = {"mongo_svc_address": "mongo:1", "bun_proxy_address": "bun:1"}
+EVERY_ENGINE: dict[str, Any] = {"mongo_svc_address": "mongo:1", "bun_proxy_address": "bun:1"}
 
 
 def route_list(contract: Contract | None = None, **values: Any) -> list[dict[str, Any]]:  # noqa: ANN401  as above

@@ -75,7 +75,7 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     running = first.processes()
     assert len(running) >= 8
     addresses = json.loads(state.services_file.read_text())
-    assert addresses.keys() == {"registry", "redis_svc", "mongo_svc"}
+    assert addresses.keys() == {"registry", "redis_svc", "mongo_svc", "bun_proxy"}
     for address in addresses.values():
         grpc_serving(address)()
     assert first.stop(signal.SIGINT) == 0
