@@ -47,6 +47,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         name=TYPE,
         create=create,
         close=ApiClient.aclose,
+        on_discard=ApiClient.retire,
         max_clients=settings.max_clients,
         idle_timeout_s=settings.client_idle_timeout_s,
     )

@@ -23,6 +23,8 @@ from studio.options.v1 import errors_pb2 as e
 TRIES = 2
 RETRY_AFTER_S = 0.05
 """Before a second try of an API that refused a connection: one that restarts refuses for a moment."""
+RETIRED_S = 0.5
+"""Requests to an API whose connection is changed or deleted may run on for so long: most are over by then."""
 
 _UNREACHED = frozenset(
     {
@@ -72,6 +74,8 @@ class ApiClient:
         self.breaker = Breaker(limits.breaker_failures, limits.breaker_open_s)
         self.counters = Counters()
         self._calls = calls
+        self._scopes: set[asyncio.Timeout] = set()
+        self._ends_at: float | None = None
 
     async def forward(self, request: Request, peer: Peer, *, remember: bool = True) -> None:
         """Sends a request and passes its answer on; returns once both are complete.
@@ -82,7 +86,8 @@ class ApiClient:
             remember: whether it is listed among the API's calls.
 
         Raises:
-            StudioError: there is no answer, or it broke off: RESOURCE_EXHAUSTED, PAYLOAD_TOO_LARGE, DB_UNAVAILABLE,
+            StudioError: there is no answer, or it broke off: RESOURCE_EXHAUSTED, PAYLOAD_TOO_LARGE, DB_UNAVAILABLE
+                (also when the connection is changed or deleted meanwhile),
                 DB_CONNECTION_FAILED, DB_TIMEOUT, DB_PROTOCOL_ERROR, DB_TLS_FAILED, DB_ADDRESS_DENIED.
         """
         most = self.limits.max_request_bytes
@@ -99,7 +104,7 @@ class ApiClient:
         error_code = "CANCELLED"
         self.counters.running += 1
         try:
-            await self._try(exchange, request)
+            await self._unless_retired(exchange, request)
             error_code = ""
         except StudioError as error:
             error_code = error.reason_name
@@ -117,6 +122,27 @@ class ApiClient:
     async def aclose(self) -> None:
         """Closes every connection."""
         self.pool.close()
+
+    def retire(self) -> None:
+        """The connection is changed or deleted: what runs, such as a stream without an end, ends in a moment."""
+        if self._ends_at is not None:
+            return
+        self._ends_at = asyncio.get_running_loop().time() + RETIRED_S
+        for scope in self._scopes:
+            scope.reschedule(self._ends_at)
+
+    async def _unless_retired(self, exchange: Exchange, request: Request) -> None:
+        scope = asyncio.timeout_at(self._ends_at)
+        try:
+            async with scope:
+                self._scopes.add(scope)
+                await self._try(exchange, request)
+        except TimeoutError:
+            raise StudioError(
+                e.ERROR_REASON_DB_UNAVAILABLE, "The connection has been changed or deleted meanwhile."
+            ) from None
+        finally:
+            self._scopes.discard(scope)
 
     async def _try(self, exchange: Exchange, request: Request) -> None:
         """Sends the request, once more where that can't do it twice: the API has not seen it, or may see it again."""

@@ -68,6 +68,8 @@ class ClientPool(Generic[SpecT, ClientT]):
             several calls may wait for it, so it has no deadline of one of them. When cancelled it closes what it
             has opened.
         close: closes a client; called once for each client that was created.
+        on_discard: called with a client that is discarded while in use, before it can be closed: it may end what would
+            run on for ever.
         max_clients: clients open at a time. Room is made by closing the one idle for the longest; when all are in
             use a lease is refused at once.
         idle_timeout_s: seconds after which a client nobody uses is closed by `run`.
@@ -79,12 +81,14 @@ class ClientPool(Generic[SpecT, ClientT]):
         name: str,
         create: Callable[[SpecT], Awaitable[ClientT]],
         close: Callable[[ClientT], Awaitable[None]],
+        on_discard: Callable[[ClientT], None] | None = None,
         max_clients: int = 10,
         idle_timeout_s: float = 300.0,
     ) -> None:
         self._name = name
         self._create = create
         self._close = close
+        self._on_discard = on_discard
         self._max_clients = max_clients
         self._idle_timeout_s = idle_timeout_s
         self._entries: OrderedDict[str, _Entry[ClientT]] = OrderedDict()
@@ -184,6 +188,8 @@ class ClientPool(Generic[SpecT, ClientT]):
         entry.client = client
         entry.creation = None
         self._created += 1
+        if entry in self._leaving:
+            self._tell(client)
         metrics.POOL_EVENTS.labels(self._name, "created").inc()
         return client
 
@@ -220,8 +226,14 @@ class ClientPool(Generic[SpecT, ClientT]):
         metrics.POOL_EVENTS.labels(self._name, event).inc()
         if entry.leases:
             self._leaving.add(entry)
+            if entry.client is not None:
+                self._tell(entry.client)
         else:
             self._start_closing(entry)
+
+    def _tell(self, client: ClientT) -> None:
+        if self._on_discard is not None:
+            self._on_discard(client)
 
     def _start_closing(self, entry: _Entry[ClientT]) -> None:
         task = asyncio.create_task(self._close_entry(entry), name=f"pool {self._name} closing")

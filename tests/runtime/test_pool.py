@@ -252,6 +252,30 @@ async def test_a_client_discarded_while_it_is_made_serves_those_who_wait_and_goe
     await clients.aclose()
 
 
+async def test_a_client_that_is_discarded_in_use_is_told_once(factory: Factory) -> None:
+    told: list[str] = []
+    clients = ClientPool[str, Client](
+        name="tests",
+        create=factory.create,
+        close=Client.aclose,
+        on_discard=lambda client: told.append(client.spec),
+    )
+    await use(clients, "idle")
+    clients.discard("idle")
+    async with clients.lease("a", "used", "1"):
+        clients.discard("a")
+        clients.discard("a")
+        assert told == ["used"]
+    factory.go.clear()
+    going = using(clients, "made meanwhile")
+    await settle()
+    clients.discard("made meanwhile")
+    factory.go.set()
+    await going
+    assert told == ["used", "made meanwhile"]
+    await clients.aclose()
+
+
 async def test_a_creation_nobody_wants_any_more_is_ended(factory: Factory) -> None:
     clients = pool_of(factory)
     factory.go.clear()

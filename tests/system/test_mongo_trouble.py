@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,13 +14,12 @@ import psutil
 import pymongo
 import pytest
 
+from tests.support.failures import BOUND_S, passing, until
 from tests.support.local_system import LocalSystem
 from tests.support.mongo_api import MongoApi
 from tests.support.mongodb import MongoFactory, MongoServer
 from tests.support.sse import Event, events
 
-BOUND_S = 25
-"""Seconds within which everything here comes right again; a call that hangs takes longer."""
 WHERE: dict[str, object] = {"databaseName": "test", "collection": "c"}
 
 
@@ -50,22 +49,6 @@ async def insert(api: MongoApi, n: int) -> httpx.Response:
     return await api.send("POST", "documents", body={**WHERE, "documents": [{"n": n}]})
 
 
-def refused(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code of a failure that passes by itself, in the shape that every error has."""
-    body = answer.json()
-    assert body["message"] == body["error"]["message"]
-    assert body["details"][0]["reason"] == body["error_code"]
-    assert body["retryable"] is True
-    assert int(answer.headers["retry-after"]) > 0
-    return answer.status_code, body["error_code"]
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(BOUND_S):
-        while not await holds():  # noqa: ASYNC110  what is waited for tells nobody
-            await asyncio.sleep(0.05)
-
-
 async def next_event(stream: AsyncGenerator[Event, None]) -> Event:
     async with asyncio.timeout(BOUND_S):
         return await anext(stream)
@@ -88,7 +71,7 @@ async def test_an_engine_that_is_killed_and_comes_back_has_lost_and_doubled_noth
         if answer.is_success:
             acknowledged.append(n)
         else:
-            refusals.add(refused(answer))
+            refusals.add(passing(answer))
         return answer.is_success
 
     killing = asyncio.create_task(asyncio.to_thread(server.kill))
@@ -126,7 +109,7 @@ async def test_an_engine_that_hangs_is_an_answer_and_no_other_database_notices(
             "documents"
         ]
         await asyncio.sleep(0.2)
-    assert {refused(each)[0] for each in await hung} <= {503, 504, 429}
+    assert {passing(each)[0] for each in await hung} <= {503, 504, 429}
     server.resume()
 
     async def is_back() -> bool:
@@ -148,7 +131,7 @@ async def test_a_service_that_is_killed_is_used_again_and_a_stream_goes_on_where
         while not (killing.done() and (answer := await insert(api, 2)).is_success):
             answer = await insert(api, 0)
             if not answer.is_success:
-                refusals.add(refused(answer))
+                refusals.add(passing(answer))
         await killing
         assert refusals == {(503, "SERVICE_UNAVAILABLE")}
         with pytest.raises(httpx.RemoteProtocolError):  # it must not look like an end

@@ -10,6 +10,7 @@ from services.registry.pg_meta.connection import TYPE, Dialling, for_pg_meta
 from services.registry.pg_meta.requests import Granted, Request
 from services.registry.pg_meta.routes import Kind
 from services.registry.pg_meta.sessions import Sessions
+from services.registry.pg_meta.targets import Target, Targets
 from services.registry.store import Sealed
 from services.registry.vault import Vault
 from services.runtime.auth.tokens import TokenVerifier, bearer_token
@@ -50,6 +51,7 @@ class Access:
         self._pg_meta = pg_meta
         self._dialling = dialling
         self._sessions = Sessions(pg_meta)
+        self._targets = Targets()
 
     async def decide(self, request: Request) -> Granted:
         """With which headers a request may pass.
@@ -71,12 +73,21 @@ class Access:
         if reads_only and asked.kind is Kind.SQL:
             sql = read_only.read_body(request.content_type, request.body)
             read_only.check_statement(sql)
-        target = await for_pg_meta(self._open(sealed), self._dialling, read_only=reads_only)
+        target = await self._target(sealed, read_only=reads_only)
         if sql:
-            session = await self._sessions.of(sealed.id, sealed.revision, target)
+            session = await self._sessions.of(sealed.id, sealed.revision, target.text)
             session.check()
             read_only.check_names(sql, session.functions)
-        return Granted({HEADER: self._pg_meta.seal(target)})
+        return Granted({HEADER: target.sealed})
+
+    async def _target(self, sealed: Sealed, *, read_only: bool) -> Target:
+        key = (sealed.id, sealed.revision, read_only)
+        known = self._targets.get(key)
+        if known is None:
+            text = await for_pg_meta(self._open(sealed), self._dialling, read_only=read_only)
+            known = Target(text, self._pg_meta.seal(text))
+            self._targets.put(key, known)
+        return known
 
     async def _caller(self, authorization: str) -> Caller:
         token = bearer_token(authorization)

@@ -10,10 +10,12 @@ PROBE_S = 4.0
 """Asking a database what its session may do."""
 CHOICE_S = 1.0
 """Finding out which of a name's addresses answers."""
+TARGET_S = 3.0
+"""For so long the address that a name led to holds, with the opened connection string."""
 REMEMBERED_S = 60.0
 """For so long what a database said of its sessions holds: rights that are given meanwhile count after it."""
 REMEMBERED = 500
-"""Databases of which that is remembered."""
+"""Databases of which either is remembered."""
 MAX_FUNCTIONS = 5000
 """Functions a database may have that read-only SQL may not name."""
 MAX_SQL_CHARACTERS = 1 << 20
