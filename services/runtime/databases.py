@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
@@ -23,6 +24,7 @@ Check = Callable[[], Awaitable[None]]
 CHECK_S = 0.5
 """Seconds between two looks of long work whether it must end: a deleted database is dropped within one."""
 
+_SEPARATORS = re.compile(r"[_-]")
 _FALSE = frozenset({"", "false", "no", "0", "off"})
 
 
@@ -129,8 +131,16 @@ async def _next(items: AsyncGenerator[T, None]) -> T:
 
 
 def is_read_only(config: Mapping[str, object]) -> bool:
-    """Whether a database is registered as read-only. What is neither false nor absent counts as true."""
-    value = config.get("read_only")
+    """Whether a database is registered as read-only. What is neither false nor absent counts as true.
+
+    In whatever spelling, `readOnly` among them: who has asked for it must not find the database changed.
+    """
+    return any(
+        _holds(value) for name, value in config.items() if _SEPARATORS.sub("", name).lower() == "readonly"
+    )
+
+
+def _holds(value: object) -> bool:
     return value.strip().lower() not in _FALSE if isinstance(value, str) else bool(value)
 
 

@@ -33,6 +33,8 @@ _WINDOW = 4 * MAX_TEXT
 _TAIL = MAX_TEXT // 4  # a traceback says what happened at its end
 
 _WORD = re.compile(r"\S+")
+# How our own sentences show the form of a connection string: masked, they would tell nobody anything.
+_EXAMPLE = re.compile(r"[a-z]{1,16}://(?:user:|:)?(?:password|key)@host(?::\d{1,5})?(?:/\w{1,32})?[.,;]?")
 _TOKEN_RUN = re.compile(r"[A-Za-z0-9_.-]+")
 _JWT_START, _JWT_HEADER = "eyJ", 8  # base64 of `{"`, and the shortest header
 _PEM = re.compile(
@@ -112,6 +114,8 @@ def _without_credentials(match: re.Match[str]) -> str:
     otherwise leak the rest.
     """
     word = match[0]
+    if _EXAMPLE.fullmatch(word):
+        return word
     end = word.rfind("@")
     scheme = word.find("://", 0, max(end, 0))
     if scheme >= 0 and "@" not in word[:scheme]:

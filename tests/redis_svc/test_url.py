@@ -208,5 +208,7 @@ def test_the_hosts_own_name_for_all_nodes(query: str, config: dict[str, object])
     ],
 )
 def test_what_marks_a_database_as_read_only(value: object, read_only: bool) -> None:  # noqa: FBT001  a column of the table
-    assert is_read_only({"read_only": value}) is read_only
+    for name in ("read_only", "readOnly", "read-only"):
+        assert is_read_only({name: value}) is read_only
+    assert is_read_only({"read_only": value, "readOnly": True}) is True
     assert is_read_only({}) is False

@@ -52,6 +52,21 @@ def test_a_url_is_found_in_what_quotes_it(password: str, quoting: str) -> None:
     assert KEPT not in redact(f"can't parse {quoting.format(f'redis://u:{password}@h')} here")
 
 
+@pytest.mark.parametrize(
+    "example",
+    [
+        "redis://:password@host:6379/0,",
+        "https://:key@host.",
+        "mongodb://user:password@host.",
+        "postgresql://user:password@host/name.",
+    ],
+)
+def test_the_form_of_a_connection_string_may_be_shown(example: str) -> None:
+    assert redact_answer(f"Write it as {example} please.") == f"Write it as {example} please."
+    for secret in (example.replace("@host", "@db"), example.replace("@host", "@host.db"), f"{example}@x"):
+        assert MASK in redact_answer(secret)
+
+
 def test_credentials_without_a_scheme() -> None:
     assert redact("no route to bob:9Qx7w@db.local:6379") == "no route to bob:***@db.local:6379"
     assert redact("write to bob@example.org") == "write to bob@example.org"
