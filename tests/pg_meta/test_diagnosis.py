@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from services.registry.pg_meta import diagnosis
+from services.registry.pg_meta.client import NOT_DECRYPTED, FailedError, PgMeta
 from tests.pg_meta.harness import PASSWORD, SHOP, Stack, encoded
 from tests.registry.harness import CANARY, running_registry, settings
 from tests.support.engines import PgMetaServer, PostgresServer
@@ -95,6 +96,17 @@ async def test_pg_meta_away_or_with_another_key_is_no_fault_of_the_connection(
         found = await registry.test(type="postgres", connection_string=shop_url)
     assert (found.stage, found.error_code) == ("service", error_code)
     assert found.hint
+
+
+@pytest.mark.parametrize("decrypted", ["", "no url"])
+async def test_what_another_key_decrypts_to_is_known_by_either_message(
+    pg_meta_server: PgMetaServer, decrypted: str
+) -> None:
+    pg_meta = PgMeta(pg_meta_server.url, pg_meta_server.crypto_key)
+    with pytest.raises(FailedError) as failed:
+        await pg_meta.query(decrypted, "SELECT 1")
+    await pg_meta.aclose()
+    assert failed.value.message in NOT_DECRYPTED
 
 
 def url(server: PostgresServer, **change: str) -> str:

@@ -12,8 +12,12 @@ from services.registry.crypto_js import seal_legacy
 from services.registry.pg_meta.bounds import MAX_ANSWER_BYTES, MAX_CONCURRENT
 
 HEADER = "x-connection-encrypted"
-NOT_DECRYPTED = "failed to process upstream connection details"
-"""What pg-meta says when what it decrypts is no connection string."""
+NOT_DECRYPTED = (
+    "failed to process upstream connection details",
+    "failed to get upstream connection details",
+)
+"""What pg-meta says when what it decrypts is no connection string; the second, when it is nothing at all: with another
+key chance decides which, since crypto-js takes the last byte for the padding's length."""
 
 
 class PgMetaError(Exception):

@@ -180,7 +180,7 @@ async def diagnose(pg_meta: PgMeta, dialling: Dialling, text: str) -> Connection
 
 
 def _of(error: FailedError) -> _Failure:
-    if error.message == NOT_DECRYPTED:
+    if error.message in NOT_DECRYPTED:
         return _Failure(
             "service",
             e.ERROR_REASON_CONNECTION_UNREADABLE,
