@@ -89,7 +89,8 @@ def test_ctrl_c_stops_everything_and_the_next_run_finds_what_the_first_stored(
     second.ready()
     assert databases(second, state) == before
     assert json.loads(state.services_file.read_text()) == addresses
-    assert [each["name"] for each in before] == ["env-postgres", "sample-mongodb", "sample-redis"]
+    samples = ["sample-bun", "sample-mongodb", "sample-postgres", "sample-redis"]
+    assert [each["name"] for each in before] == ["env-postgres", *samples]
     for things in ("sample keys", "sample documents"):
         assert things in first.output
         assert things not in second.output
