@@ -144,6 +144,7 @@ def install_node_packages() -> None:
         "--omit=dev",
         "--no-audit",
         "--no-fund",
+        "--no-update-notifier",
         "--loglevel=error",
         *_system_settings(),
         doing="installing the packages of Node.js",
