@@ -19,8 +19,12 @@ class Bounds:
     """Exports and imports at a time in this process."""
     transfers_of_one_database: int = 4
     """Exports and imports at a time of one database."""
+    fetch_bytes: int = 2 * 1024 * 1024
+    """Bytes of documents that the server sends at a time, as far as those before tell; never more than 16 MiB."""
     fetch_documents: int = 1000
-    """Documents that the server sends at a time; 16 MiB of them at most, which is the server's own bound."""
+    """Documents that it sends at a time at most."""
+    fetch_first: int = 20
+    """Documents of the first time, when nothing is known of their size."""
     fetch_timeout_s: float = 240.0
     """Seconds until the server has sent them: of a query without an index it may have to look long for the first. Less
     than the gateway waits without a byte, so that the reason arrives."""

@@ -223,16 +223,25 @@ class Exporter:
                     ) from None
                 if batch is None:
                     return
-                yield ejson.split(batch)
+                documents = ejson.split(batch)
+                # Batches as large as the server makes them, 16 MiB, would be in memory several times over. PyMongo lets
+                # nobody change their size on the way, but reads it anew for each.
+                cursor._batch_size = self._at_a_time(len(batch), len(documents))  # noqa: SLF001
+                yield documents
         finally:
             await cursor.close()
+
+    def _at_a_time(self, size: int, count: int) -> int:
+        """Documents of the next batch, after one of so many bytes and documents."""
+        fitting = self._bounds.fetch_bytes * count // max(size, 1)
+        return max(1, min(self._bounds.fetch_documents, fitting))
 
     def _cursor(self) -> Any:  # noqa: ANN401  PyMongo's cursor of raw batches has no public type of its own
         wanted = self._wanted
         cursor = self._collection.find_raw_batches(
             RawBSONDocument(_query(wanted)),
             RawBSONDocument(wanted.projection) if wanted.projection is not None else None,
-            batch_size=self._bounds.fetch_documents,
+            batch_size=self._bounds.fetch_first,
             limit=wanted.limit,
             collation=bson.decode(wanted.collation) if wanted.collation is not None else None,
             allow_disk_use=True,

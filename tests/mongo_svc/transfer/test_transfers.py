@@ -190,3 +190,29 @@ async def test_a_document_too_large_for_a_server_fails_alone(
     reports = [report async for report in importer.run(body())]
     (failure,) = (each for report in reports for each in report.failures)
     assert (failure.row, failure.code, reports[-1].counts.inserted) == (2, "INVALID_ARGUMENT", 2)
+
+
+class Measuring(Exporter):
+    """Keeps how many documents came at a time."""
+
+    def __init__(self, client: MongoClient, wanted: Export) -> None:
+        super().__init__(client, wanted, nothing)
+        self.counts: list[int] = []
+
+    async def _batches(self) -> AsyncGenerator[list[bytes], None]:
+        async for batch in super()._batches():
+            self.counts.append(len(batch))
+            yield batch
+
+
+async def test_large_documents_come_a_few_at_a_time(client: MongoClient, mongodb_database: str) -> None:
+    texts = ["x" * 500_000] * 30 + ["x"] * 2000
+    documents = [bson.raw_bson.RawBSONDocument(bson.encode({"_id": n, "t": t})) for n, t in enumerate(texts)]
+    await client.collection(mongodb_database, "c").insert_many(documents)
+    export = Measuring(client, Export(mongodb_database, "c", "ndjson"))
+    lines = b"".join([piece async for piece in export.pieces()]).splitlines()
+    assert [json.loads(line)["_id"] for line in lines] == list(range(len(texts)))
+    first, *others = export.counts
+    assert first == BOUNDS.fetch_first
+    assert max(others[:2]) <= BOUNDS.fetch_bytes // 500_000
+    assert max(others) == BOUNDS.fetch_documents
