@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import uvloop
 
-from benchmarks import bun, mongo, pg_meta, pool, redis_guard, registry
+from benchmarks import bun, mongo, mongo_export, pg_meta, pool, redis_guard, registry
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
 from benchmarks.redis_export import dump_all, export_all
@@ -124,6 +124,7 @@ async def _measured(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         return [
             *await measure(stack, rounds, seconds),
             *[figure async for figure in mongo.measure(stack, rounds, seconds)],
+            *[figure async for figure in mongo_export.measure(stack)],
             *[figure async for figure in bun.measure(stack, rounds, seconds)],
             *[figure async for figure in pg_meta.measure(stack, rounds, seconds)],
             *[figure async for figure in registry.measure(stack, rounds, seconds)],
