@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from services.bun_proxy.limits import DEFAULTS, Limits
-from services.runtime.addresses import AddressPolicy
-from services.runtime.crypto import KeyRing
-from services.runtime.settings import CryptoSettings, EngineSettings, check_address
+from services.runtime.engine_settings import ConnectingSettings
+from services.runtime.settings import check_address
 
 TYPE = "bun_api"
 """The type of database this service serves, as the registry names it."""
 
 
-class Settings(EngineSettings, CryptoSettings):
+class Settings(ConnectingSettings):
     """Settings of the Bun API service."""
+
+    connection_type = TYPE
 
     grpc_address: str = "[::]:50054"
     """Where the service listens for gRPC."""
@@ -45,20 +46,6 @@ class Settings(EngineSettings, CryptoSettings):
     @classmethod
     def _proxy_address(cls, value: str) -> str:
         return check_address(value)
-
-    @model_validator(mode="after")
-    def _usable(self) -> Settings:
-        # Raises ValueError with a sentence: the start stops there, not at the first call.
-        self.keys()
-        return self
-
-    def keys(self) -> KeyRing:
-        """The keys that open connection strings of Bun APIs."""
-        return self.key_ring(TYPE)
-
-    def address_policy(self) -> AddressPolicy:
-        """Which addresses may be dialled."""
-        return AddressPolicy(self.outbound_deny, self.outbound_allow)
 
     def limits(self) -> Limits:
         """The bounds."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 
-from pydantic import DirectoryPath, Field, model_validator
+from pydantic import DirectoryPath, Field
 
 from services.mongo_svc.limits import DEFAULTS, Limits
-from services.runtime.addresses import AddressPolicy
-from services.runtime.crypto import KeyRing
-from services.runtime.settings import CryptoSettings, EngineSettings
+from services.runtime.engine_settings import ConnectingSettings
 
 TYPE = "mongodb"
 """The type of database this service serves, as the registry names it."""
 
 
-class Settings(EngineSettings, CryptoSettings):
+class Settings(ConnectingSettings):
     """Settings of the MongoDB service."""
+
+    connection_type = TYPE
 
     grpc_address: str = "[::]:50053"
     """Where the service listens for gRPC."""
@@ -34,20 +34,6 @@ class Settings(EngineSettings, CryptoSettings):
     """Whether registered databases may be Unix sockets of this host."""
     mongodb_tls_directory: DirectoryPath | None = None
     """Directory of the certificates that connection strings may name (`tlsCAFile` and others); none by default."""
-
-    @model_validator(mode="after")
-    def _usable(self) -> Settings:
-        # Raises ValueError with a sentence: the start stops there, not at the first call.
-        self.keys()
-        return self
-
-    def keys(self) -> KeyRing:
-        """The keys that open connection strings of MongoDB."""
-        return self.key_ring(TYPE)
-
-    def address_policy(self) -> AddressPolicy:
-        """Which addresses may be dialled."""
-        return AddressPolicy(self.outbound_deny, self.outbound_allow)
 
     def limits(self) -> Limits:
         """The engine's bounds."""
