@@ -11,37 +11,17 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from services.bun_proxy.limits import Limits
 from services.runtime.errors import StudioError
+from services.runtime.http_names import OF_THE_MESSAGE, TOKEN
 from studio.options.v1.errors_pb2 import ERROR_REASON_INVALID_CONNECTION_STRING
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AUTHORIZATION = "authorization"
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-"""Of a header's name or a scheme's: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2."""
-_NOT_FOR_KEYS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "forwarded",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-    }
-)
-"""Headers that say how a message travels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +97,7 @@ def limits_of(config: Mapping[str, object], limits: Limits) -> Limits:
 
 def _authentication(username: str, key: str, config: Mapping[str, object]) -> tuple[bytes, bytes | None]:
     header = _token(config, "auth_header", AUTHORIZATION).lower()
-    if header in _NOT_FOR_KEYS:
+    if header in OF_THE_MESSAGE:
         raise _unusable(f"auth_header: {header} can't carry a key.")
     if not key:
         return header.encode(), None
@@ -136,7 +116,7 @@ def _token(config: Mapping[str, object], name: str, default: str) -> str:
     if value is None:
         return default
     # A scheme may be empty: the key alone.
-    if not isinstance(value, str) or ((value or name == "auth_header") and not _TOKEN.fullmatch(value)):
+    if not isinstance(value, str) or ((value or name == "auth_header") and not TOKEN.fullmatch(value)):
         raise _unusable(f"{name}: must be a name of letters, digits and hyphens.")
     return value
 

@@ -11,32 +11,14 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from services.runtime.errors import invalid_argument
+from services.runtime.http_names import OF_THE_MESSAGE, TOKEN
 
 MAX_TIMEOUT_S = 300
 MAX_BODY_BYTES = 2**53
 MAX_PATH_CHARS = 512
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-"""https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2"""
 _PATH = re.compile(r"/(?:[!\"$&-.0-;=@-\[\]-~/]|%[0-9A-Fa-f]{2})*")
 """Visible ASCII without what ends or bends a path: `#`, `?`, `<`, `>`, a backslash, and a % that encodes nothing."""
-_NOT_FOR_KEYS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "forwarded",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-    }
-)
-"""Headers that say how a message travels."""
 
 
 def check_bun_config(config: Mapping[str, Any]) -> None:
@@ -54,15 +36,17 @@ def check_bun_config(config: Mapping[str, Any]) -> None:
 
 
 def _header(value: object) -> str:
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+    if not isinstance(value, str) or not TOKEN.fullmatch(value):
         return "is the name of a header: letters, digits and hyphens"
     return (
-        f"{value} says how a message travels, and can't carry a key" if value.lower() in _NOT_FOR_KEYS else ""
+        f"{value} says how a message travels, and can't carry a key"
+        if value.lower() in OF_THE_MESSAGE
+        else ""
     )
 
 
 def _scheme(value: object) -> str:
-    if isinstance(value, str) and (not value or _TOKEN.fullmatch(value)):
+    if isinstance(value, str) and (not value or TOKEN.fullmatch(value)):
         return ""
     return "is what stands before the key, such as Bearer, or empty for the key alone"
 
