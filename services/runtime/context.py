@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
@@ -15,14 +17,36 @@ if TYPE_CHECKING:
     from services.runtime.contract import Method
 
 
+class Credential(StrEnum):
+    """What a caller shows."""
+
+    TOKEN = "token"  # noqa: S105  a name
+    """A JWT of the platform's."""
+    API_KEY = "api_key"
+    SESSION = "session"
+    """The cookie of a browser that signed in."""
+    SERVICE = "service"
+    """The token of another service of this system."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as far as the token tells."""
+    """Who calls, as far as the credential tells."""
 
     subject: str
     """The token's `sub`; for a service its name."""
     role: Role.ValueType
     """What the caller is; ROLE_UNSPECIFIED for a valid token without a role of ours."""
+    projects: frozenset[str] | None = None
+    """Short names of the projects to which the token is limited; None for all."""
+    credential: Credential = Credential.TOKEN
+    """By what the caller is known."""
+    credential_id: str = ""
+    """Id of the API key or session; empty for a token."""
+    expires_at: float = math.inf
+    """When the credential ends, in seconds since 1970."""
+    is_anonymous: bool = False
+    """Supabase's `anon` key, which anybody may hold: no grant counts for it."""
 
     @property
     def is_service(self) -> bool:
@@ -31,6 +55,8 @@ class Caller:
 
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+address: ContextVar[str] = ContextVar("address", default="")
+"""IP address of the client, as the gateway saw it; empty where it is not known."""
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 last_event: ContextVar[Message | None] = ContextVar("last_event", default=None)
 """What the call has written to its stream last; None before the first message."""

@@ -26,6 +26,9 @@ DESCRIPTORS = Path(
 PACKAGES = ("studio.", "envoy.service.auth.")
 """The contract's packages: our own, and what the gateway asks of us by a contract of Envoy's."""
 
+DATABASE_FIELD = "database_id"
+"""Field by which requests name the registered database, where the contract names no other."""
+
 VERBS = ("get", "put", "post", "delete", "patch")
 
 # Field numbers of FileDescriptorProto.service and ServiceDescriptorProto.method, for comment paths:
@@ -79,6 +82,12 @@ class Method:
     """Full name of the message that an answer given as bytes holds as JSON; empty for any other answer."""
     client_streaming: bool = False
     """The request is a stream; over HTTP one body, however long."""
+    effect: access_pb2.Effect.ValueType = access_pb2.EFFECT_UNSPECIFIED
+    """What it does; EFFECT_UNSPECIFIED when the contract forgot."""
+    database_field: str = ""
+    """Field of the request that names the registered database; empty where it is about none."""
+    any_caller: bool = False
+    """A valid token is enough, whatever its role: the answer holds what its caller may see."""
 
     @property
     def area(self) -> str:
@@ -89,6 +98,11 @@ class Method:
     def is_internal(self) -> bool:
         """Only other services may call it."""
         return self.role == access_pb2.ROLE_INTERNAL
+
+    @property
+    def changes(self) -> bool:
+        """It changes something."""
+        return self.effect in (access_pb2.EFFECT_CHANGES, access_pb2.EFFECT_ENDANGERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,12 @@ def our_files(files: descriptor_pb2.FileDescriptorSet) -> list[descriptor_pb2.Fi
 
 
 def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
+    named = {
+        f".{file.package}.{message.name}"
+        for file in our_files(files)
+        for message in file.message_type
+        if any(field.name == DATABASE_FIELD for field in message.field)
+    }
     for file in our_files(files):
         comments = {
             tuple(location.path): location.leading_comments.strip()
@@ -150,6 +170,9 @@ def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
                     request_json=rest.request_json,
                     response_json=rest.response_json,
                     client_streaming=method.client_streaming,
+                    effect=access.effect,
+                    database_field=access.database or (DATABASE_FIELD if method.input_type in named else ""),
+                    any_caller=access.any_caller,
                 )
 
 

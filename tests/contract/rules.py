@@ -105,6 +105,41 @@ def without_access(files: Files) -> list[str]:
     return wrong
 
 
+def without_effect(files: Files) -> list[str]:
+    """Rpcs that don't say what they do, and internal ones that say more than nothing."""
+    wrong = []
+    for name, method in methods(files):
+        access = method.options.Extensions[access_pb2.access]
+        internal = access.role == access_pb2.ROLE_INTERNAL
+        if access.effect == access_pb2.EFFECT_UNSPECIFIED or (
+            internal and access.effect != access_pb2.EFFECT_NONE
+        ):
+            wrong.append(name)
+    return wrong
+
+
+def changes_by_get(files: Files) -> list[str]:
+    """Rpcs that change something and have a GET: what follows links, or repeats requests, must do no harm."""
+    changing = {
+        name
+        for name, method in methods(files)
+        if method.options.Extensions[access_pb2.access].effect
+        in (access_pb2.EFFECT_CHANGES, access_pb2.EFFECT_ENDANGERS)
+    }
+    return [name for name, verb, _, _ in routes(files) if verb == "get" and name in changing]
+
+
+def unknown_databases(files: Files) -> list[str]:
+    """Rpcs whose request has no field of the name by which `access` says it names the database."""
+    known = messages(files)
+    return [
+        name
+        for name, method in methods(files)
+        if (database := method.options.Extensions[access_pb2.access].database)
+        and database not in {field.name for field in known[method.input_type.lstrip(".")].field}
+    ]
+
+
 def repeated_actions(files: Files) -> list[str]:
     counted = Counter(method.options.Extensions[access_pb2.access].action for _, method in methods(files))
     return [action for action, times in counted.items() if times > 1]

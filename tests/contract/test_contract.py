@@ -16,6 +16,9 @@ from tests.contract import rules
 
 RULES = [
     rules.without_access,
+    rules.without_effect,
+    rules.changes_by_get,
+    rules.unknown_databases,
     rules.repeated_actions,
     rules.wrong_rest_form,
     rules.colliding_routes,

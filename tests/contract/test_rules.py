@@ -38,6 +38,18 @@ def drop_action(files: Files) -> None:
     method(files, "GetValue").options.Extensions[access_pb2.access].action = ""
 
 
+def drop_effect(files: Files) -> None:
+    method(files, "GetValue").options.Extensions[access_pb2.access].effect = access_pb2.EFFECT_UNSPECIFIED
+
+
+def change_by_get(files: Files) -> None:
+    method(files, "GetValue").options.Extensions[access_pb2.access].effect = access_pb2.EFFECT_CHANGES
+
+
+def misname_database(files: Files) -> None:
+    method(files, "DeleteDatabase").options.Extensions[access_pb2.access].database = "identifier"
+
+
 def repeat_action(files: Files) -> None:
     method(files, "GetValue").options.Extensions[access_pb2.access].action = "redis.key.set"
 
@@ -122,6 +134,9 @@ def name_a_body_that_is_none(files: Files) -> None:
 BROKEN: list[tuple[Callable[[Files], None], Callable[[Files], list[str]], str]] = [
     (drop_access, rules.without_access, "GetValue"),
     (drop_action, rules.without_access, "GetValue"),
+    (drop_effect, rules.without_effect, "GetValue"),
+    (change_by_get, rules.changes_by_get, "GetValue"),
+    (misname_database, rules.unknown_databases, "DeleteDatabase"),
     (repeat_action, rules.repeated_actions, "redis.key.set"),
     (drop_route, rules.wrong_rest_form, "GetValue"),
     (publish_internal, rules.wrong_rest_form, "ResolveConnection"),

@@ -15,7 +15,7 @@ import jwt
 from pydantic import SecretStr
 
 from services.runtime.auth import service_tokens
-from services.runtime.context import Caller
+from services.runtime.context import Caller, Credential
 from services.runtime.errors import StudioError
 from studio.options.v1 import access_pb2
 from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN
@@ -34,6 +34,9 @@ ROLES: dict[str, access_pb2.Role.ValueType] = {
     "read_only": access_pb2.ROLE_READ_ONLY,
 }
 """The `role` claim and what it is worth here. `anon`, `authenticated` and all others: nothing."""
+
+ANONYMOUS = "anon"
+"""The role of Supabase's public key."""
 
 MAX_TOKEN_CHARS = 8192
 CACHE_SIZE = 1024
@@ -98,7 +101,10 @@ class TokenVerifier:
             if isinstance(role, str)
             else access_pb2.ROLE_UNSPECIFIED
         )
-        return Caller(subject, granted), _lifetime_s(claims)
+        expires_at = float(claims["exp"])
+        return Caller(subject, granted, expires_at=expires_at, is_anonymous=role == ANONYMOUS), _lifetime_s(
+            claims
+        )
 
     def _service(self, token: str) -> tuple[Caller, float]:
         claims = _decode(
@@ -107,7 +113,13 @@ class TokenVerifier:
             [service_tokens.ALGORITHM],
             audience=service_tokens.AUDIENCE,
         )
-        return Caller(str(claims.get("sub", "")), access_pb2.ROLE_INTERNAL), _lifetime_s(claims)
+        caller = Caller(
+            str(claims.get("sub", "")),
+            access_pb2.ROLE_INTERNAL,
+            credential=Credential.SERVICE,
+            expires_at=float(claims["exp"]),
+        )
+        return caller, _lifetime_s(claims)
 
     async def _user_claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         algorithm = header.get("alg")
