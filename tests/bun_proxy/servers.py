@@ -46,18 +46,18 @@ class Once:
         self._then = then
         self.connections = 0
         self.ended = asyncio.Event()
-        """The other side closed a connection."""
+        """A connection is over; with `stay`, because the other side closed it."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        await reader.readuntil(b"\r\n\r\n")
-        for part in self._answer:
-            writer.write(part)
-            await writer.drain()
-        if self._then == "reset":
-            reset(writer)
-        elif self._then == "stay":
-            try:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            for part in self._answer:
+                writer.write(part)
+                await writer.drain()
+            if self._then == "reset":
+                reset(writer)
+            elif self._then == "stay":
                 await reader.read()
-            finally:
-                self.ended.set()
+        finally:
+            self.ended.set()  # before the request as well: what fails may fail while the connection is made

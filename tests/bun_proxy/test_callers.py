@@ -113,11 +113,13 @@ async def test_a_request_that_is_wrong_is_answered(service: Service, request_: b
     raw.close()
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"], ids=["made", "being made"])
 async def test_a_body_that_is_wrong_ends_both_connections(
-    service: Service, start_server: StartServer
+    service: Service, start_server: StartServer, scheme: str
 ) -> None:
+    """That to the API may still be waiting for the end of its TLS handshake."""
     server = Once(then="stay")
-    api = service.api(f"http://127.0.0.1:{await start_server(server.serve)}")
+    api = service.api(f"{scheme}://127.0.0.1:{await start_server(server.serve)}")
     raw = await service.raw(api.head("POST", "/", b"transfer-encoding: chunked") + b"3\r\nabc\r\n")
     await until(lambda: server.connections == 1)
     raw.writer.write(b"zzz\r\n")
