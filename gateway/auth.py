@@ -76,7 +76,8 @@ def _remote_jwks(url: str) -> Config:
         # Fetched before the first request and renewed before it expires. `fast_listener`: a key server that is
         # down does not keep the gateway from starting; tokens are refused with 503 until it answers.
         "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
-        "retry_policy": {"num_retries": 2},
+        # Envoy's own back-off begins with a second, in which callers wait. A try may take as long as the longest one.
+        "retry_policy": {"num_retries": 2, "retry_back_off": {"base_interval": "0.1s", "max_interval": "2s"}},
     }
 
 

@@ -197,6 +197,9 @@ def health_check(how: Config) -> Config:
 def _jwks(url: str) -> Config:
     host, port, tls = auth.origin(url)
     cluster = common(auth.JWKS_CLUSTER, (_address(host, port),))
+    # One server under one name, and nothing checks its health: each connection goes to the first of its addresses
+    # that answers (RFC 8305). As hosts of their own, every second fetch would go to the family where nobody listens.
+    cluster["cluster_type"]["typed_config"]["all_addresses_in_single_endpoint"] = True
     if tls:
         cluster["transport_socket"] = _tls(host)
     return cluster

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.api import annotations_pb2
@@ -323,12 +323,19 @@ def test_each_process_is_checked_as_a_whole() -> None:
     assert checks == {"registry": [{}], "redis_svc": [{}]}
 
 
+def key_set_cluster() -> dict[str, Any]:
+    found = rendered(jwt_jwks_url="https://id.example.com/jwks")["static_resources"]["clusters"]
+    (cluster,) = [each for each in found if each["name"] == auth.JWKS_CLUSTER]
+    return cast("dict[str, Any]", cluster)
+
+
+def test_an_address_of_the_key_sets_host_where_nobody_listens_does_not_fail_the_fetch() -> None:
+    """`localhost` has two, and one of them is taken for each fetch unless all are one endpoint."""
+    assert key_set_cluster()["cluster_type"]["typed_config"]["all_addresses_in_single_endpoint"]
+
+
 def test_a_key_set_over_tls_is_verified() -> None:
-    (cluster,) = [
-        cluster
-        for cluster in rendered(jwt_jwks_url="https://id.example.com/jwks")["static_resources"]["clusters"]
-        if cluster["name"] == auth.JWKS_CLUSTER
-    ]
+    cluster = key_set_cluster()
     tls = cluster["transport_socket"]["typed_config"]
     assert (tls["sni"], tls["auto_sni_san_validation"]) == ("id.example.com", True)
     assert Path(clusters.trusted_authorities()).is_file()
