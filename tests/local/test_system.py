@@ -52,6 +52,7 @@ def test_a_process_that_is_killed_comes_back(system: LocalSystem) -> None:
     after = system.kill("redis_svc")
     assert after not in {0, before}
     assert [event.kind for event in system.events if event.name == "redis_svc"][-2:] == ["exited", "spawned"]
+    system.wait_reached()
 
 
 def test_a_process_that_is_stopped_stays_down_until_it_is_started(system: LocalSystem) -> None:
@@ -59,6 +60,7 @@ def test_a_process_that_is_stopped_stays_down_until_it_is_started(system: LocalS
     assert system.pid("redis_svc") == 0
     system.start("redis_svc")
     assert system.pid("redis_svc") != 0
+    system.wait_reached()
 
 
 def test_postgres_comes_back_with_its_data_when_it_is_killed(system: LocalSystem) -> None:
@@ -70,3 +72,4 @@ def test_postgres_comes_back_with_its_data_when_it_is_killed(system: LocalSystem
     system.kill("postgres")
     assert count() == before
     system.kill("registry")  # it reconnects by itself, but later tests shall not have to wait for that
+    system.wait_reached()

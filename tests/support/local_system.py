@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 import xmlrpc.client
 from pathlib import Path
 
@@ -18,6 +19,17 @@ from deploy.local.supervisor import Event
 from deploy.local.system import System
 
 TIMEOUT_S = 30.0
+DATABASES = "/api/platform/databases"
+READS = {
+    "/api/platform/redis/{}/overview": "redis",
+    "/api/platform/mongodb/{}/databases": "mongodb",
+    "/api/platform/bun/{}/health": "bun_api",
+    "/api/platform/pg-meta/{}/schemas": "postgres",
+}
+"""A path for each service that asks the registry which database is meant, and the type of that database."""
+REST = "/api/platform"
+ENGINES = {"redis": "redis", "mongodb": "mongodb", "bun_api": "bun"}
+"""The path of an engine's health by its type."""
 
 
 class LocalSystem:
@@ -78,6 +90,23 @@ class LocalSystem:
         return httpx.AsyncClient(
             base_url=self.url, headers=self.headers(role), trust_env=False, timeout=TIMEOUT_S
         )
+
+    def wait_reached(self) -> None:
+        """Returns when every service finds the registry and its engine again, for tests that killed some of it."""
+        headers = self.headers("owner")
+        deadline = time.monotonic() + TIMEOUT_S
+
+        def wait(path: str, status: int) -> httpx.Response:
+            while (answer := self.http.get(path, headers=headers)).status_code != status:
+                assert time.monotonic() < deadline, f"{path}: {answer.text}"
+                time.sleep(0.05)
+            return answer
+
+        samples = wait(f"{DATABASES}?search=sample", 200).json()
+        for read, kind in READS.items():
+            # What a service knows already it reads without the registry; this id it has never heard of.
+            wait(read.format(uuid.uuid4()), 404)
+            wait(read.format(next(each["id"] for each in samples if each["type"] == kind)), 200)
 
     def address(self, service: str) -> str:
         """`host:port` where `registry`, `redis_svc` or `mongo_svc` takes gRPC calls."""

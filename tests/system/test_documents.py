@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -24,21 +23,7 @@ README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
-def wait_until_reached(system: LocalSystem) -> None:
-    """Returns when MongoDB's service finds its databases: other tests kill the registry, which it asks for them."""
-    headers = system.headers("owner")
-    path = "/api/platform/databases?type=mongodb&search=sample"
-    (database,) = system.http.get(path, headers=headers).json()
-    deadline = time.monotonic() + 30
-    while not system.http.get(
-        f"/api/platform/mongodb/{database['id']}/databases", headers=headers
-    ).is_success:
-        assert time.monotonic() < deadline, "MongoDB is not reached"
-        time.sleep(0.2)
-
-
 def test_the_walk_of_the_readme(system: LocalSystem) -> None:
-    wait_until_reached(system)
     _, _, rest = README.read_text(encoding="utf-8").partition("```sh\n")
     script = rest.partition("```")[0]
     assert "$(make -s token ROLE=owner)" in script
