@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway import auth, engines, pg_meta
 from gateway.settings import GatewaySettings
+from services.runtime import client_address
 from services.runtime.contract import Contract
 
 Config = dict[str, Any]
@@ -16,6 +17,7 @@ TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 HEADER_MUTATION = "envoy.filters.http.header_mutation"
 CORS = "envoy.filters.http.cors"
 COMPRESSOR = "envoy.filters.http.compressor"
+CLIENT_ADDRESS = "studio.client_address"
 LUA = "studio.gateway"
 """The Lua filter's name is the key of the route metadata that it reads: `errors.METADATA`."""
 
@@ -30,6 +32,8 @@ PREFLIGHT_CACHE_S = 600
 def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Path) -> list[Config]:
     """The chain."""
     return [
+        # First: whoever decides about a request may ask where it comes from.
+        _filter(CLIENT_ADDRESS, _client_address()),
         _filter(COMPRESSOR, _compressor()),
         # Before whatever may refuse a request, so that a page can read the refusal.
         _filter(CORS, {"@type": f"{TYPE}.cors.v3.Cors"}),
@@ -91,6 +95,16 @@ def with_original_path() -> Config:
     return {
         "@type": f"{TYPE}.header_mutation.v3.HeaderMutationPerRoute",
         "mutations": {"request_mutations": [{"append": {"header": original}}]},
+    }
+
+
+def _client_address() -> Config:
+    """Tells services where a request comes from; what clients say under this name, the listener has removed."""
+    header = {"key": client_address.HEADER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
+    append = {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {
+        "@type": f"{TYPE}.header_mutation.v3.HeaderMutation",
+        "mutations": {"request_mutations": [{"append": append}]},
     }
 
 

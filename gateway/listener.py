@@ -105,8 +105,10 @@ def _paths_and_headers(settings: GatewaySettings) -> Config:
             # Of what is forwarded to an API. HTTP/2 has them anyway.
             "enable_trailers": engines.forwards(settings),
         },
-        # The peer's address is the client's; nothing a client says of itself in `x-forwarded-for` is believed.
+        # The peer's address is the client's, or where proxies stand before us what the first of them has added to
+        # `x-forwarded-for`; nothing a client says of itself there is believed.
         "use_remote_address": True,
+        "xff_num_trusted_hops": settings.gateway_trusted_hops,
         "skip_xff_append": False,
         # Nobody is internal: else loopback and private peers may set `x-envoy-*` headers, retries among them.
         # An empty list means the default, which is all of those; this network is nobody's.

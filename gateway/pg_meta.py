@@ -12,6 +12,7 @@ from typing import Any
 from gateway import paths
 from gateway.errors import METADATA
 from gateway.settings import GatewaySettings
+from services.runtime import client_address
 
 Config = dict[str, Any]
 
@@ -35,11 +36,14 @@ _NOT_PASSED_ON = (
     # The user's token, and what belongs to this origin.
     "authorization",
     "cookie",
+    client_address.HEADER,
     # What pg-meta takes as settings: whose connection it is, and under which name it shows in the database.
     "pg",
     "x-pg-application-name",
     "x-supabase-info",
 )
+_TOLD = ("authorization", "content-type", "x-request-id", client_address.HEADER)
+"""Headers that the registry decides by, or notes."""
 _NOT_PASSED_BACK = (
     # pg-meta lets every origin read its answers; who may is said by this gateway.
     "access-control-allow-origin",
@@ -107,9 +111,7 @@ def ext_authz(settings: GatewaySettings) -> Config:
             "allow_partial_message": False,
             "pack_as_bytes": True,
         },
-        "allowed_headers": {
-            "patterns": [{"exact": name} for name in ("authorization", "content-type", "x-request-id")]
-        },
+        "allowed_headers": {"patterns": [{"exact": name} for name in _TOLD]},
     }
 
 

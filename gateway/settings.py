@@ -84,6 +84,8 @@ class GatewaySettings(Settings):
         default=8000, ge=1, le=MAX_PORT, validation_alias=AliasChoices("GATEWAY_PORT", "PORT")
     )
     """Port to listen on; `PORT` (which platforms set) where `GATEWAY_PORT` is not."""
+    gateway_trusted_hops: int = Field(default=0, ge=0, le=16)
+    """Proxies before the gateway, such as a load balancer: each adds the address it sees to `X-Forwarded-For`."""
     gateway_concurrency: int = Field(default_factory=default_concurrency, ge=1, le=128)
     """Envoy's worker threads."""
     gateway_state_dir: Path | None = None

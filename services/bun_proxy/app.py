@@ -16,6 +16,7 @@ from services.bun_proxy.handlers.servicers import servicers
 from services.bun_proxy.options import limits_of, parse
 from services.bun_proxy.probe.diagnose import diagnose
 from services.bun_proxy.settings import TYPE, Settings
+from services.runtime.client_address import TrustedProxies
 from services.runtime.databases import Databases
 from services.runtime.diagnosis import engine_service
 from services.runtime.interceptors.admit import Admit
@@ -85,7 +86,7 @@ async def _data_plane(
 ) -> AsyncIterator[None]:
     """Forwards requests until the service stops; what runs then has the service's grace."""
     steps: list[Step] = [
-        RequestId(),
+        RequestId(TrustedProxies(settings.trusted_proxies)),
         Observe(),
         Admit(settings.bun_max_requests),
         Authenticate(runtime.verifier),

@@ -21,6 +21,7 @@ from services.runtime import logs, metrics
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
+from services.runtime.client_address import TrustedProxies
 from services.runtime.contract import load_contract
 from services.runtime.health_http import HealthServer
 from services.runtime.interceptors.admit import Admit
@@ -174,7 +175,7 @@ def steps(settings: ServiceSettings, verifier: TokenVerifier) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
     return [
         Recover(),
-        RequestId(),
+        RequestId(TrustedProxies(settings.trusted_proxies)),
         Observe(),
         Admit(settings.max_concurrent_rpcs),
         Authenticate(verifier),

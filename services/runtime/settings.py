@@ -21,6 +21,17 @@ MIN_SECRET = 32
 
 MAX_PORT = 65535
 
+PRIVATE_NETWORKS = (
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",  # RFC 1918, as the next two
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",  # shared by carriers and clouds (RFC 6598)
+    "fc00::/7",  # unique local (RFC 4193)
+)
+"""Loopback and networks that no packet from the internet comes from."""
+
 _Csv = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -79,12 +90,21 @@ class ServiceSettings(Settings):
     outbound_allow: _Csv = ()
     """Where set, the only networks (CIDR) that connections may lead to."""
 
-    @field_validator("outbound_deny", "outbound_allow", mode="before")
+    trusted_proxies: _Csv = PRIVATE_NETWORKS
+    """Networks (CIDR) of the gateway: peers there are believed about the address of their client. An empty list is
+    `none`."""
+
+    @field_validator("outbound_deny", "outbound_allow", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_csv(value)
 
-    @field_validator("outbound_deny", "outbound_allow")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _nobody(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return () if value == ("none",) else value
+
+    @field_validator("outbound_deny", "outbound_allow", "trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for position, each in enumerate(value, start=1):

@@ -94,13 +94,14 @@ async def test_without_a_stored_key_no_token_reaches_the_api(service: Service, b
 
 async def test_the_api_learns_where_a_request_came_from(bun: Api) -> None:
     headers = {
-        "x-forwarded-for": "1.2.3.4, 203.0.113.9",
+        "x-forwarded-for": "1.2.3.4, 198.51.100.7",
+        "x-studio-client-address": "203.0.113.9",
         "x-forwarded-proto": "https",
         "forwarded": "for=1.2.3.4",
     }
     seen = (await bun.get("/echo", headers={**headers, "host": "studio.example.com"})).json()["headers"]
     assert seen["host"].startswith("127.0.0.1:"), "the API's own"
-    assert seen["x-forwarded-for"] == "203.0.113.9", "the last one, which the gateway wrote"
+    assert seen["x-forwarded-for"] == "203.0.113.9", "as the gateway says"
     assert seen["x-forwarded-host"] == "studio.example.com"
     assert seen["x-forwarded-prefix"] == bun.prefix
     assert seen["forwarded"] == "for=203.0.113.9;proto=https;host=studio.example.com"

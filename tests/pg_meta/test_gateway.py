@@ -87,6 +87,7 @@ async def test_pg_meta_gets_neither_tokens_nor_cookies_and_pages_read_as_the_gat
     (line, sent) = next(each for each in capture.requests if "/health" not in each[0])
     assert line == "GET /tables?limit=1&x=%2e HTTP/1.1"
     assert not sent.keys() & {"authorization", "cookie", "pg", "x-pg-application-name", "x-supabase-info"}
+    assert not [name for name in sent if name.startswith("x-studio-")]
     assert sent["x-connection-encrypted"].startswith("U2FsdGVkX1")
     assert not answer.headers.keys() & {"access-control-allow-origin", "set-cookie"}
 

@@ -46,6 +46,7 @@ class Downstream(asyncio.Protocol):
         self._last = False
         """The parser goes no further, or the caller wants to close: no request follows this one."""
         self._served_requests = 0
+        self._peer = ""
         self._out: list[bytes] = []
         self._quiet_since = self._loop.time()
         self._reset()
@@ -151,6 +152,7 @@ class Downstream(asyncio.Protocol):
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=self._limits.buffer_bytes)
+        self._peer = _peer(self._transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Ends the request with the connection: the API's is closed at once."""
@@ -261,7 +263,7 @@ class Downstream(asyncio.Protocol):
             length = None
         else:
             length = next(map(int, headers.values(self._headers, b"content-length")), 0)
-        return Incoming(self._method, self._target, self._headers, length)
+        return Incoming(self._method, self._target, self._headers, length, self._peer)
 
     async def _serve(self, request: Incoming) -> None:
         failure: StudioError | None = None
@@ -369,3 +371,12 @@ def _unsupported(message: str) -> StudioError:
 
 def _malformed() -> StudioError:
     return StudioError(e.ERROR_REASON_INVALID_ARGUMENT, "The request is not valid HTTP/1.1.")
+
+
+def _peer(transport: asyncio.Transport) -> str:
+    """Who is at the other end, as gRPC names peers; empty where that is gone already."""
+    name = transport.get_extra_info("peername")
+    if not isinstance(name, tuple):
+        return ""
+    host, port = name[:2]
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"

@@ -64,18 +64,19 @@ _PLACES = frozenset({b"location", b"content-location"})
 _FORWARDED_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def to_api(headers: Headers, options: ApiOptions, *, prefix: str) -> Headers:
+def to_api(headers: Headers, options: ApiOptions, *, prefix: str, client: bytes = b"") -> Headers:
     """The headers of a request for an API: the caller's, the key, and where the request came from.
 
     Args:
         headers: as they came.
         options: where they go.
         prefix: the path at which the caller knows the API.
+        client: the caller's address; empty where it is not known.
     """
     named = _named_by_connection(headers)
     key = options.auth_header
     kept: Headers = [(b"host", options.authority)]
-    host = proto = client = b""
+    host = proto = b""
     via: list[bytes] = []
     for name, value in headers:
         if name in _NOT_TO_API:
@@ -83,9 +84,6 @@ def to_api(headers: Headers, options: ApiOptions, *, prefix: str) -> Headers:
                 host = host or value
             elif name == b"x-forwarded-proto":
                 proto = value
-            elif name == b"x-forwarded-for":
-                # The gateway writes the address it sees behind whatever the client has claimed.
-                client = value.rpartition(b",")[2].strip()
             elif name == b"te" and b"trailers" in value.lower():
                 kept += [(b"te", b"trailers"), (b"connection", b"te")]
         elif name == b"via":

@@ -22,6 +22,8 @@ class Incoming:
     headers: Headers = field(repr=False)
     content_length: int | None
     """None when the body comes in chunks."""
+    peer: str = ""
+    """Whose connection it came on: `ipv4:10.0.0.7:41234`, or `ipv6:[::1]:41234`."""
 
 
 @dataclass(frozen=True, slots=True)

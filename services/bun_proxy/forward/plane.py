@@ -14,6 +14,8 @@ from google.protobuf.empty_pb2 import Empty
 from services.bun_proxy.client import ApiClient
 from services.bun_proxy.forward import headers, paths
 from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
+from services.runtime import client_address
+from services.runtime import context as call
 from services.runtime.contract import Method
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError
@@ -25,6 +27,8 @@ from studio.options.v1 import errors_pb2 as e
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_FORWARDED = frozenset({"CONNECT", "TRACE"})
 """A tunnel is no request; TRACE would send the stored key back."""
+_OF_STEPS = frozenset({b"authorization", b"x-request-id", client_address.HEADER.encode()})
+"""Headers that the steps ask for."""
 _EMPTY = Empty()
 
 
@@ -62,25 +66,29 @@ class Plane:
         place = paths.read(incoming.target)
         _check(incoming)
         async with await self._databases.lease(place.database_id) as api:
-            await api.forward(_request(incoming, place, api), asked.peer)
+            await api.forward(_request(incoming, place, api), asked.answer_to)
 
 
 class _Call:
     """A request in the shape of what the steps read of gRPC's context."""
 
-    __slots__ = ("incoming", "peer")
+    __slots__ = ("answer_to", "incoming")
 
     def __init__(self, incoming: Incoming, peer: Peer) -> None:
         self.incoming = incoming
-        self.peer = peer
+        self.answer_to = peer
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         """The headers that the steps ask for."""
         return [
             (name.decode(), value.decode("latin-1"))
             for name, value in self.incoming.headers
-            if name in {b"authorization", b"x-request-id"}
+            if name in _OF_STEPS
         ]
+
+    def peer(self) -> str:
+        """Whose connection it came on."""
+        return self.incoming.peer
 
     def time_remaining(self) -> None:
         """HTTP knows no deadline."""
@@ -109,7 +117,9 @@ def _request(incoming: Incoming, place: paths.Place, api: ApiClient) -> Request:
         method=incoming.method,
         path=target.partition(b"?")[0].decode(),
         target=target,
-        headers=headers.to_api(incoming.headers, api.options, prefix=place.prefix),
+        headers=headers.to_api(
+            incoming.headers, api.options, prefix=place.prefix, client=call.address.get().encode()
+        ),
         content_length=incoming.content_length,
         prefix=place.prefix.encode(),
     )

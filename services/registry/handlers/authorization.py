@@ -13,6 +13,7 @@ from services.registry import metrics
 from services.registry.pg_meta.bounds import DECISION_S
 from services.registry.pg_meta.requests import Granted, Request
 from services.runtime import context as call
+from services.runtime.client_address import HEADER, canonical
 from services.runtime.errors import StudioError
 from services.runtime.http_errors import to_http
 from services.runtime.logs import get_logger
@@ -51,6 +52,7 @@ class AuthorizationHandler(AuthorizationServicer):
         http = request.attributes.request.http
         # The client's request has the id that is worth logging.
         call.request_id.set(http.headers.get("x-request-id") or call.request_id.get())
+        call.address.set(canonical(http.headers.get(HEADER, "")))
         try:
             async with asyncio.timeout(call.remaining_s(DECISION_S)):
                 granted = await self._decide(http)

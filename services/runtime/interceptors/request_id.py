@@ -1,4 +1,4 @@
-"""Gives the call its id, its rpc and its deadline, as context variables that everything inside can read."""
+"""Gives the call its id, its client's address, its rpc and its deadline, for everything inside to read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import cast
 
 from google.protobuf.message import Message
 
+from services.runtime import client_address
 from services.runtime import context as call
+from services.runtime.client_address import TrustedProxies
 from services.runtime.contract import Method
 from services.runtime.interceptors.chain import Context, Handler, Request
 
@@ -24,15 +26,24 @@ class RequestId:
     """Takes the caller's `x-request-id`, or makes one.
 
     The gateway sends it back; a defect's sentence names it.
+
+    Args:
+        proxies: who is believed about the address of a client.
     """
 
     name = "request_id"
 
+    def __init__(self, proxies: TrustedProxies) -> None:
+        self._proxies = proxies
+
     def wrap(self, method: Method, handler: Handler) -> Handler:
-        """The handler, with `context.request_id`, `context.method` and `context.deadline` set."""
+        """The handler, with `context.request_id`, `address`, `method` and `deadline` set."""
+        proxies = self._proxies
 
         async def identified(request: Request, context: Context) -> Message | None:
-            call.request_id.set(_request_id(context))
+            request_id, told = _told(context)
+            call.request_id.set(request_id)
+            call.address.set(proxies.client(context.peer(), told))
             call.method.set(method)
             # None without a deadline, whatever the stubs say.
             remaining_s = cast("float | None", context.time_remaining())
@@ -50,8 +61,15 @@ class RequestId:
         return identified
 
 
-def _request_id(context: Context) -> str:
+def _told(context: Context) -> tuple[str, str | None]:
+    """The id of the call, and the client's address as the header has it."""
+    request_id = ""
+    address = None
     for key, value in context.invocation_metadata() or ():
-        if key == HEADER and isinstance(value, str) and _VALID.fullmatch(value):
-            return value
-    return os.urandom(16).hex()
+        if key == HEADER:
+            if isinstance(value, str) and _VALID.fullmatch(value):
+                request_id = value
+        elif key == client_address.HEADER and isinstance(value, str):
+            # The last one, which the nearest proxy wrote.
+            address = value
+    return request_id or os.urandom(16).hex(), address
