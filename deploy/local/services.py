@@ -128,6 +128,7 @@ def _service_environment(service: Service, context: Context) -> dict[str, str]:
         **_service_addresses(context.state),
         "GRPC_ADDRESS": addresses(context.state)[service.name],
         "HTTP_ADDRESS": f"{LOOPBACK}:{context.state.port(f'{service.name}_http')}",
+        "AUDIT_SPOOL_DIR": str(context.state.path / "spool" / service.name),
         **_user_keys(context),
         "SERVICE_TOKEN_SECRET": _service_token_secret(context),
         **_crypto_keys(service, context),

@@ -16,6 +16,7 @@ from services.bun_proxy.handlers.servicers import servicers
 from services.bun_proxy.options import limits_of, parse
 from services.bun_proxy.probe.diagnose import diagnose
 from services.bun_proxy.settings import TYPE, Settings
+from services.runtime.audit.recording import recorded
 from services.runtime.client_address import TrustedProxies
 from services.runtime.databases import Databases
 from services.runtime.diagnosis import engine_service
@@ -70,7 +71,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     catalogue = Catalogue(databases)
     test = functools.partial(diagnose, policy=policy, limits=limits)
     try:
-        async with _data_plane(settings, runtime, databases):
+        async with recorded(runtime, resolver), _data_plane(settings, runtime, databases):
             yield (
                 *servicers(databases, catalogue, calls),
                 engine_service(settings.keys(), TYPE, test),

@@ -12,6 +12,7 @@ from services.mongo_svc.diagnose import diagnose
 from services.mongo_svc.handlers.servicers import servicers
 from services.mongo_svc.options import parse
 from services.mongo_svc.settings import TYPE, Settings
+from services.runtime.audit.recording import recorded
 from services.runtime.databases import Databases
 from services.runtime.diagnosis import engine_service
 from services.runtime.pool import ClientPool
@@ -55,10 +56,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     try:
-        yield (
-            *servicers(Databases(resolver, pool), settings, runtime.stopping),
-            engine_service(keys, TYPE, test),
-        )
+        async with recorded(runtime, resolver):
+            yield (
+                *servicers(Databases(resolver, pool), settings, runtime.stopping),
+                engine_service(keys, TYPE, test),
+            )
     finally:
         await pool.aclose()
         await resolver.aclose()

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 from services.mongo_svc import ejson
 from services.mongo_svc.ejson.layout import Kind
+from services.runtime.audit.notes import note_message
 from services.runtime.errors import StudioError, invalid_argument
 from services.runtime.interceptors import validate
 from studio.mongodb.v1.common_pb2 import ExtendedJson
@@ -32,6 +33,8 @@ JSON_TYPE = "application/json"
 
 MAX_READ_AT_ONCE = 64 * 1024
 """Bytes of a body that are taken apart on the event loop: about 10 ms."""
+MAX_ID_SHOWN = 1024
+"""Bytes of an `_id` that the audit log may show."""
 _beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bodies")
 """One, since Python's threads share a processor; how many wait for it is bounded with the calls of the process."""
 
@@ -46,9 +49,7 @@ def read(body: HttpBody, message_class: type[MessageT]) -> MessageT:
     Raises:
         StudioError: INVALID_ARGUMENT, with the field that is wrong.
     """
-    message = _parsed(body, message_class)
-    validate.check(message)
-    return message
+    return _seen(_parsed(body, message_class))
 
 
 async def read_large(body: HttpBody, message_class: type[MessageT]) -> MessageT:
@@ -58,9 +59,25 @@ async def read_large(body: HttpBody, message_class: type[MessageT]) -> MessageT:
     """
     if len(body.data) <= MAX_READ_AT_ONCE:
         return read(body, message_class)
-    message = await asyncio.get_running_loop().run_in_executor(_beside, _parsed, body, message_class)
+    return _seen(await asyncio.get_running_loop().run_in_executor(_beside, _parsed, body, message_class))
+
+
+def _seen(message: MessageT) -> MessageT:
+    """The message, when it keeps the rules; the audit log learns what it names."""
     validate.check(message)
+    field = message.DESCRIPTOR.fields_by_name.get("id")
+    if field is not None and field.message_type is ExtendedJson.DESCRIPTOR and message.HasField("id"):
+        note_message(message, id=_id_text(getattr(message, "id")))  # noqa: B009  of messages that have one
+    else:
+        note_message(message)
     return message
+
+
+def _id_text(id_: ExtendedJson) -> str:
+    """An `_id` as the audit log shows it."""
+    if len(id_.bson) > MAX_ID_SHOWN:
+        return f"<{len(id_.bson)} bytes>"
+    return ejson.dumps_value(ejson.Value(id_.type or Kind.DOCUMENT, id_.bson)).decode()
 
 
 def _parsed(body: HttpBody, message_class: type[MessageT]) -> MessageT:

@@ -13,6 +13,7 @@ from services.redis_svc.handlers.operations import operations
 from services.redis_svc.handlers.servicers import servicers
 from services.redis_svc.settings import TYPE, Settings
 from services.redis_svc.url import parse
+from services.runtime.audit.recording import recorded
 from services.runtime.diagnosis import engine_service
 from services.runtime.pool import ClientPool
 from services.runtime.resolver import Connection, Resolver
@@ -49,11 +50,12 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("pool.idle", pool.run)
     try:
         databases = Databases(resolver, pool)
-        yield (
-            *servicers(databases),
-            *operations(databases, settings),
-            engine_service(keys, TYPE, test),
-        )
+        async with recorded(runtime, resolver):
+            yield (
+                *servicers(databases),
+                *operations(databases, settings),
+                engine_service(keys, TYPE, test),
+            )
     finally:
         await pool.aclose()
         await resolver.aclose()

@@ -27,6 +27,7 @@ from services.registry.store import (
 )
 from services.registry.target import Target
 from services.registry.vault import Vault
+from services.runtime.audit.notes import note_database
 from services.runtime.crypto import SealedValueError
 from services.runtime.errors import FieldViolation, StudioError, invalid_argument, reason_name
 from services.runtime.logs import get_logger
@@ -117,6 +118,7 @@ class Databases:
             stored = await self._store.insert(new)
         except RequestRepeatedError as repeated:
             return await self._repeated(request, repeated.request)
+        note_database(stored.id, stored.name, stored.project_ref)
         log.info("database.created", database_id=row_id, type=type_, host=connection.parts.host)
         return stored
 
@@ -196,6 +198,7 @@ class Databases:
         found = await self._store.get(database_id)
         if found is None:
             raise not_found()
+        note_database(found.id, found.name, found.project_ref)
         return found
 
     async def test_unsaved(self, target: Target) -> ConnectionDiagnosis:
@@ -281,6 +284,7 @@ class Databases:
         found = await self._store.sealed(database_id)
         if found is None or (type_ and found.type != type_):
             raise not_found()
+        note_database(found.id, found.name, found.project_ref)
         return found
 
 

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from studio.options.v1.access_pb2 import ROLE_INTERNAL, Role
 
 if TYPE_CHECKING:
+    from services.runtime.audit.log import Record
     from services.runtime.contract import Method
 
 
@@ -62,6 +63,8 @@ last_event: ContextVar[Message | None] = ContextVar("last_event", default=None)
 """What the call has written to its stream last; None before the first message."""
 method: ContextVar[Method | None] = ContextVar("method", default=None)
 """The rpc that is called, as the contract has it."""
+record: ContextVar[Record | None] = ContextVar("record", default=None)
+"""What the audit log will say of the call; None where it says nothing."""
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """Time of the event loop at which the caller stops waiting."""
 
@@ -93,4 +96,5 @@ def shared() -> Context:
     context.run(deadline.set, None)
     context.run(caller.set, None)
     context.run(method.set, None)
+    context.run(record.set, None)
     return context

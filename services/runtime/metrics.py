@@ -23,4 +23,12 @@ RESOLVED = Gauge("studio_resolver_connections", "Connections that are resolved."
 RESOLVES = Counter("studio_resolver_requests_total", "Connections asked for.", ("type", "result"))
 WATCH_SYNCED = Gauge("studio_resolver_watch_synced", "1 while changes arrive from the registry.", ("type",))
 
+AUDIT_SPOOL_BYTES = Gauge("studio_audit_spool_bytes", "Bytes of the audit log's spool.")
+AUDIT_WAITING = Gauge("studio_audit_events_waiting", "Events that the registry does not have yet.")
+AUDIT_SHIPPED = Counter("studio_audit_events_shipped_total", "Events that the registry has.")
+AUDIT_LOST = Counter("studio_audit_reads_lost_total", "Events of reads for which the spool had no room.")
+AUDIT_REFUSED = Counter(
+    "studio_audit_changes_refused_total", "Changes refused because they could not be recorded."
+)
+
 BACKGROUND_FAILURES = Counter("studio_background_failures_total", "Background tasks that failed.", ("task",))

@@ -131,6 +131,11 @@ class Resolver:
             raise StudioError(reasons.ERROR_REASON_SERVICE_UNAVAILABLE, "The service is stopping.")
         return asking.task.result()
 
+    def describe(self, database_id: str) -> tuple[str, str] | None:
+        """Name and project of a database, where it is known already."""
+        known = self._known.get(database_id)
+        return None if known is None else (known.name, known.project_ref)
+
     async def watch(self) -> None:
         """Drops connections as they change, for ever; reconnects when the registry was away."""
         backoff = Backoff()

@@ -18,6 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.runtime import logs, metrics
+from services.runtime.audit.log import AuditLog
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
@@ -25,6 +26,7 @@ from services.runtime.client_address import TrustedProxies
 from services.runtime.contract import load_contract
 from services.runtime.health_http import HealthServer
 from services.runtime.interceptors.admit import Admit
+from services.runtime.interceptors.audit import Audit
 from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
 from services.runtime.interceptors.chain import Chain, Step
@@ -80,6 +82,8 @@ class Runtime(Generic[SettingsT]):
     service_tokens: ServiceTokens
     verifier: TokenVerifier
     """Knows callers by their tokens: for what a service serves beside gRPC."""
+    audit: AuditLog
+    """The record of who did what."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -143,13 +147,18 @@ async def serve(
     """
     healthy = health.aio.HealthServicer()
     ready = threading.Event()
-    probes = _bind_probes(settings, ready)
+    audit = AuditLog.open(name, settings)
+    try:
+        probes = _bind_probes(settings, ready)
+    except BaseException:
+        audit.close()
+        raise
     try:
         async with contextlib.AsyncExitStack() as stack:
             verifier = await stack.enter_async_context(_verifier(settings))
-            runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret), verifier)
+            runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret), verifier, audit)
             servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
-            server = _build(settings, steps(settings, verifier), servicers, healthy)
+            server = _build(settings, steps(settings, verifier, audit), servicers, healthy)
             try:
                 port = _bind(server, settings.grpc_address)
                 await server.start()
@@ -168,10 +177,11 @@ async def serve(
                 await server.stop(settings.shutdown_grace_s)
     finally:
         probes.close()
+        audit.close()
         log.info("service.stopped")
 
 
-def steps(settings: ServiceSettings, verifier: TokenVerifier) -> list[Step]:
+def steps(settings: ServiceSettings, verifier: TokenVerifier, audit: AuditLog) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
     return [
         Recover(),
@@ -179,6 +189,7 @@ def steps(settings: ServiceSettings, verifier: TokenVerifier) -> list[Step]:
         Observe(),
         Admit(settings.max_concurrent_rpcs),
         Authenticate(verifier),
+        Audit(audit),
         Authorize(),
         Validate(),
     ]

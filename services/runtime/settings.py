@@ -32,6 +32,9 @@ PRIVATE_NETWORKS = (
 )
 """Loopback and networks that no packet from the internet comes from."""
 
+MIN_SPOOL_BYTES = 1 << 20
+"""Of the audit log's spool: some thousand events."""
+
 _Csv = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -85,6 +88,11 @@ class ServiceSettings(Settings):
     """Calls served at a time; one more is refused with RESOURCE_EXHAUSTED."""
     shutdown_grace_s: float = Field(default=10.0, ge=0)
     """Seconds that running calls have to finish after SIGTERM."""
+    audit_spool_dir: str | None = None
+    """Directory of this process alone that keeps the audit log's events until the registry has them; without one they
+    end with the process."""
+    audit_spool_max_bytes: int = Field(default=64 << 20, ge=MIN_SPOOL_BYTES)
+    """Bytes that it may hold; when they are used up, changes are refused."""
     outbound_deny: _Csv = ()
     """Networks (CIDR) that no connection may lead to, beside those that are always refused."""
     outbound_allow: _Csv = ()

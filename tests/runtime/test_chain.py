@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.runtime import context, server
+from services.runtime.audit.log import AuditLog
 from services.runtime.contract import Method, load_contract
 from services.runtime.interceptors.chain import Chain, Context, Handler, Request
 from services.runtime.service_client import open_channel
@@ -37,8 +38,19 @@ Code = grpc.StatusCode
 
 
 def test_the_steps_stand_in_the_order_of_the_design() -> None:
-    names = [step.name for step in server.steps(settings(), server.verifier_of(settings()))]
-    assert names == ["recover", "request_id", "observe", "admit", "authenticate", "authorize", "validate"]
+    audit = AuditLog.open("tests", settings())
+    names = [step.name for step in server.steps(settings(), server.verifier_of(settings()), audit)]
+    audit.close()
+    assert names == [
+        "recover",
+        "request_id",
+        "observe",
+        "admit",
+        "authenticate",
+        "audit",
+        "authorize",
+        "validate",
+    ]
 
 
 async def test_the_first_step_is_the_outermost() -> None:

@@ -16,12 +16,16 @@ from services.redis_svc.console.policy import Verdict, judge
 from services.redis_svc.console.resp import Budget
 from services.redis_svc.console.wire import Answer, Wire
 from services.redis_svc.link import Link
+from services.runtime.audit.notes import note_names
 from services.runtime.errors import StudioError
 from services.runtime.places import Places
 from studio.options.v1 import errors_pb2 as e
 from studio.options.v1.access_pb2 import Role
 
 Words = Sequence[bytes]
+
+UNKNOWN = "(unknown)"
+"""A command that the server does not have, in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Console:
         names = dict.fromkeys(words[0].lower() for words in request.commands)
         facts = await self.facts.look_up(client, names)
         verdicts = [_verdict(facts[words[0].lower()], words) for words in request.commands]
+        # Names that the server knows, and nothing else of what was typed.
+        note_names(commands=[verdict.name if verdict is not None else UNKNOWN for verdict in verdicts])
         self._admit(request, verdicts)
         steps = [
             _Step(

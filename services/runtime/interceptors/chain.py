@@ -40,6 +40,8 @@ class Requests:
         self._source = messages
         self._messages: AsyncIterator[Message] | None = None
         self._first: Message | None = None
+        self.on_first: Callable[[Message], None] | None = None
+        """Called with the first message, whoever reads it."""
 
     async def first(self) -> Message:
         """The first message, which stays the first of the iteration.
@@ -88,7 +90,11 @@ class Requests:
         if self._messages is None:
             # Not before: gRPC's generator complains when it is thrown away without having been asked.
             self._messages = aiter(self._source)
-        return await anext(self._messages)
+        message = await anext(self._messages)
+        if self.on_first is not None:
+            seen, self.on_first = self.on_first, None
+            seen(message)
+        return message
 
 
 Request: TypeAlias = Message | Requests
