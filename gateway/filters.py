@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway import auth, engines, pg_meta
 from gateway.settings import GatewaySettings
-from services.runtime import client_address
+from services.runtime import client_address, confirmation
 from services.runtime.contract import Contract
 
 Config = dict[str, Any]
@@ -69,7 +69,7 @@ def cors_policy(settings: GatewaySettings) -> Config:
         "@type": f"{TYPE}.cors.v3.CorsPolicy",
         "allow_origin_string_match": matchers,
         "allow_methods": "GET, POST, PUT, PATCH, DELETE",
-        "allow_headers": "authorization, content-type, accept",
+        "allow_headers": f"authorization, content-type, accept, {confirmation.HEADER}",
         "expose_headers": "x-next-page-token, x-stale, x-request-id, retry-after, content-disposition",
         "max_age": str(PREFLIGHT_CACHE_S),
         # Tokens travel in a header that pages set themselves, never in a cookie.

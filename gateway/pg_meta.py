@@ -12,7 +12,7 @@ from typing import Any
 from gateway import paths
 from gateway.errors import METADATA
 from gateway.settings import GatewaySettings
-from services.runtime import client_address
+from services.runtime import client_address, confirmation
 
 Config = dict[str, Any]
 
@@ -37,12 +37,13 @@ _NOT_PASSED_ON = (
     "authorization",
     "cookie",
     client_address.HEADER,
+    confirmation.HEADER,
     # What pg-meta takes as settings: whose connection it is, and under which name it shows in the database.
     "pg",
     "x-pg-application-name",
     "x-supabase-info",
 )
-_TOLD = ("authorization", "content-type", "x-request-id", client_address.HEADER)
+_TOLD = ("authorization", "content-type", "x-request-id", client_address.HEADER, confirmation.HEADER)
 """Headers that the registry decides by, or notes."""
 _NOT_PASSED_BACK = (
     # pg-meta lets every origin read its answers; who may is said by this gateway.

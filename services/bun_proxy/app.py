@@ -18,6 +18,7 @@ from services.bun_proxy.probe.diagnose import diagnose
 from services.bun_proxy.settings import TYPE, Settings
 from services.runtime.audit.recording import recorded
 from services.runtime.client_address import TrustedProxies
+from services.runtime.confirmation import Confirmations
 from services.runtime.databases import Databases
 from services.runtime.diagnosis import engine_service
 from services.runtime.interceptors.admit import Admit
@@ -68,6 +69,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     databases = Databases(resolver, pool)
+    runtime.connections = databases
     catalogue = Catalogue(databases)
     test = functools.partial(diagnose, policy=policy, limits=limits)
     try:
@@ -93,7 +95,8 @@ async def _data_plane(
         Authenticate(runtime.verifier),
         Authorize(),
     ]
-    server = Server(Plane(databases, steps).handle, settings.limits())
+    confirmations = Confirmations(settings.service_token_secret.get_secret_value())
+    server = Server(Plane(databases, steps, confirmations).handle, settings.limits())
     try:
         port = await server.start(settings.proxy_address)
     except OSError as error:

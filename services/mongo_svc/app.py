@@ -56,9 +56,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     try:
+        databases = Databases(resolver, pool)
+        runtime.connections = databases
         async with recorded(runtime, resolver):
             yield (
-                *servicers(Databases(resolver, pool), settings, runtime.stopping),
+                *servicers(databases, settings, runtime.stopping),
                 engine_service(keys, TYPE, test),
             )
     finally:

@@ -50,6 +50,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     runtime.background("pool.idle", pool.run)
     try:
         databases = Databases(resolver, pool)
+        runtime.connections = databases
         async with recorded(runtime, resolver):
             yield (
                 *servicers(databases),

@@ -83,5 +83,6 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "idle_timeout_s": _seconds,
     "max_request_bytes": _bytes,
     "max_response_bytes": _bytes,
+    "production": lambda _: "",  # as read_only
     "read_only": lambda _: "",  # whatever is neither false nor absent counts as true
 }

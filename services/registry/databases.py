@@ -39,6 +39,15 @@ _REASONS = {reason_name(value): value for value in reasons.ErrorReason.values()}
 log = get_logger(__name__)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Registered:
+    """What the steps around a handler look at; see `services.runtime.confirmation`."""
+
+    id: str
+    name: str
+    config: dict[str, Any]
+
+
 class Databases:
     """The registered databases.
 
@@ -200,6 +209,15 @@ class Databases:
             raise not_found()
         note_database(found.id, found.name, found.project_ref)
         return found
+
+    async def connection(self, database_id: str) -> Registered:
+        """What the steps around a handler look at.
+
+        Raises:
+            StudioError: DB_NOT_FOUND.
+        """
+        found = await self.get(database_id)
+        return Registered(found.id, found.name, found.config or {})
 
     async def test_unsaved(self, target: Target) -> ConnectionDiagnosis:
         """Tests a connection without storing anything of it.

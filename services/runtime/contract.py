@@ -88,6 +88,8 @@ class Method:
     """Field of the request that names the registered database; empty where it is about none."""
     any_caller: bool = False
     """A valid token is enough, whatever its role: the answer holds what its caller may see."""
+    confirmed_inside: bool = False
+    """Its handler asks for the confirmation on production databases, not the step before it."""
 
     @property
     def area(self) -> str:
@@ -173,6 +175,7 @@ def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
                     effect=access.effect,
                     database_field=access.database or (DATABASE_FIELD if method.input_type in named else ""),
                     any_caller=access.any_caller,
+                    confirmed_inside=access.confirmed_inside,
                 )
 
 

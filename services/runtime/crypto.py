@@ -63,8 +63,8 @@ class _Key:
     __slots__ = ("aead", "id")
 
     def __init__(self, secret: str) -> None:
-        self.aead = AESGCM(_derive(secret, KEY_INFO, 32))
-        self.id = _derive(secret, ID_INFO, 8).hex()
+        self.aead = AESGCM(derive(secret, KEY_INFO, 32))
+        self.id = derive(secret, ID_INFO, 8).hex()
 
 
 class KeyRing:
@@ -142,7 +142,14 @@ def check_secret(secret: str) -> None:
         raise WeakKeyError("is a well-known example; generate one: openssl rand -base64 32")
 
 
-def _derive(secret: str, info: bytes, length: int) -> bytes:
+def derive(secret: str, info: bytes, length: int = 32) -> bytes:
+    """A key of so many bytes for one purpose, by HKDF-SHA256 without salt (RFC 5869).
+
+    Args:
+        secret: from the environment.
+        info: names the purpose: keys of two purposes tell nothing about each other.
+        length: bytes.
+    """
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret.encode())
 
 

@@ -25,6 +25,8 @@ CHECK_S = 0.5
 """Seconds between two looks of long work whether it must end: a deleted database is dropped within one."""
 
 _SEPARATORS = re.compile(r"[_-]")
+_READ_ONLY = "readonly"
+_PRODUCTION = "production"
 _FALSE = frozenset({"", "false", "no", "0", "off"})
 
 
@@ -135,9 +137,19 @@ def is_read_only(config: Mapping[str, object]) -> bool:
 
     In whatever spelling, `readOnly` among them: who has asked for it must not find the database changed.
     """
-    return any(
-        _holds(value) for name, value in config.items() if _SEPARATORS.sub("", name).lower() == "readonly"
-    )
+    return _is_set(config, _READ_ONLY)
+
+
+def is_production(config: Mapping[str, object]) -> bool:
+    """Whether a database is registered as one of production: what destroys data there is asked about first.
+
+    Read as `is_read_only` is: what is neither false nor absent counts as true.
+    """
+    return _is_set(config, _PRODUCTION)
+
+
+def _is_set(config: Mapping[str, object], flag: str) -> bool:
+    return any(_holds(value) for name, value in config.items() if _SEPARATORS.sub("", name).lower() == flag)
 
 
 def _holds(value: object) -> bool:

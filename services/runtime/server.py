@@ -23,6 +23,7 @@ from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
 from services.runtime.client_address import TrustedProxies
+from services.runtime.confirmation import Confirmations, Connections
 from services.runtime.contract import load_contract
 from services.runtime.health_http import HealthServer
 from services.runtime.interceptors.admit import Admit
@@ -30,6 +31,7 @@ from services.runtime.interceptors.audit import Audit
 from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
 from services.runtime.interceptors.chain import Chain, Step
+from services.runtime.interceptors.confirm import Confirm
 from services.runtime.interceptors.observe import Observe
 from services.runtime.interceptors.recover import Recover
 from services.runtime.interceptors.request_id import RequestId
@@ -84,6 +86,8 @@ class Runtime(Generic[SettingsT]):
     """Knows callers by their tokens: for what a service serves beside gRPC."""
     audit: AuditLog
     """The record of who did what."""
+    connections: Connections | None = None
+    """Knows the registered databases: set by a service while it opens, for the steps around its handlers."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -158,7 +162,8 @@ async def serve(
             verifier = await stack.enter_async_context(_verifier(settings))
             runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret), verifier, audit)
             servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
-            server = _build(settings, steps(settings, verifier, audit), servicers, healthy)
+            chain = steps(settings, verifier, audit, runtime.connections)
+            server = _build(settings, chain, servicers, healthy)
             try:
                 port = _bind(server, settings.grpc_address)
                 await server.start()
@@ -181,7 +186,9 @@ async def serve(
         log.info("service.stopped")
 
 
-def steps(settings: ServiceSettings, verifier: TokenVerifier, audit: AuditLog) -> list[Step]:
+def steps(
+    settings: ServiceSettings, verifier: TokenVerifier, audit: AuditLog, connections: Connections | None
+) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
     return [
         Recover(),
@@ -192,6 +199,7 @@ def steps(settings: ServiceSettings, verifier: TokenVerifier, audit: AuditLog) -
         Audit(audit),
         Authorize(),
         Validate(),
+        Confirm(Confirmations(settings.service_token_secret.get_secret_value()), connections),
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.bun_proxy.harness import Api, Service
 from tests.bun_proxy.servers import Recorder
+from tests.support.confirmations import asked_over_http
 from tests.support.engines import BunServer
 from tests.support.odd_servers import StartServer
 
@@ -193,6 +194,18 @@ class TestRoles:
         api = service.api(f"http://:{bun_server.key}@127.0.0.1:{bun_server.port}", {"read_only": True})
         assert (await api.get("/books")).status_code == 200
         assert await api.error("POST", "/books") == (403, "CONNECTION_READ_ONLY")
+        await api.http.aclose()
+
+    async def test_a_production_api_asks_before_something_is_deleted(
+        self, service: Service, bun_server: BunServer
+    ) -> None:
+        api = service.api(f"http://:{bun_server.key}@127.0.0.1:{bun_server.port}", {"production": True})
+        assert (await api.call("POST", "/echo")).status_code == 200
+        confirmed = asked_over_http(await api.call("DELETE", "/echo?a=1"))
+        asked_over_http(await api.call("DELETE", "/echo?a=2", headers=confirmed))
+        answer = await api.call("DELETE", "/echo?a=1", headers=confirmed)
+        assert answer.json()["method"] == "DELETE"
+        assert not confirmed.keys() & answer.json()["headers"].keys()
         await api.http.aclose()
 
     async def test_nobody_passes_without_a_token(self, bun: Api) -> None:

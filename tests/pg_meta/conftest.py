@@ -61,6 +61,8 @@ async def stack(
             await found.register("shop", shop_url)
             await found.register("frozen", shop_url, {"read_only": True})
             await found.register("super", superuser)
+            await found.register("live", shop_url, {"production": True})
+            await found.register("live-super", superuser, {"production": True})
             yield found
     with psycopg.connect(postgres_server.url, autocommit=True) as admin:
         admin.execute("DROP DATABASE pg_meta_platform WITH (FORCE)")

@@ -12,11 +12,12 @@ from redis.asyncio import Redis
 
 from services.redis_svc.client import RedisClient
 from services.redis_svc.console.bounds import BOUNDS
-from services.redis_svc.console.confirmation import Confirmations, Subject
+from services.redis_svc.console.confirmation import PURPOSE, Subject
 from services.redis_svc.console.quoting import split
 from services.redis_svc.console.resp import Kind
 from services.redis_svc.console.run import Console, Request
 from services.redis_svc.console.wire import Answer
+from services.runtime.confirmation import Confirmations
 from services.runtime.errors import StudioError
 from studio.options.v1.access_pb2 import ROLE_ADMINISTRATOR, ROLE_DEVELOPER, ROLE_READ_ONLY, Role
 from tests.redis_svc.conftest import OpenClient
@@ -29,7 +30,7 @@ DATABASE = "00000000-0000-0000-0000-000000000001"
 
 def console(**bounds: float) -> Console:
     limited = dataclasses.replace(BOUNDS, **bounds)  # type: ignore[arg-type]  # ints among them
-    return Console(Confirmations(SECRET, BOUNDS.confirmation_s), bounds=limited)
+    return Console(Confirmations(SECRET, PURPOSE, BOUNDS.confirmation_s), bounds=limited)
 
 
 def asking(
@@ -153,17 +154,18 @@ async def test_a_confirmation_runs_exactly_what_was_shown(client: RedisClient, v
 
 
 def test_a_confirmation_ends_and_is_told_apart_by_every_byte() -> None:
-    ours = Confirmations(SECRET, 120)
-    subject = Subject("ann", DATABASE, [[b"a", b"bc"]])
+    ours = Confirmations(SECRET, PURPOSE, 120)
+    subject = Subject("ann", DATABASE, [[b"a", b"bc"]]).parts()
     now = time.time()
     token = ours.issue(subject, now)
 
     assert ours.accepts(token, subject, now + 118)
     assert not ours.accepts(token, subject, now + 121)
-    assert Confirmations(SECRET, 120).accepts(token, subject, now)
-    assert not Confirmations("another secret", 120).accepts(token, subject, now)
+    assert Confirmations(SECRET, PURPOSE, 120).accepts(token, subject, now)
+    assert not Confirmations("another secret", PURPOSE, 120).accepts(token, subject, now)
+    assert not Confirmations(SECRET, b"calls", 120).accepts(token, subject, now)
     for commands in ([[b"ab", b"c"]], [[b"a"], [b"bc"]], [[b"a", b"bc"], []], [[b"A", b"bc"]]):
-        assert not ours.accepts(token, Subject("ann", DATABASE, commands), now)
+        assert not ours.accepts(token, Subject("ann", DATABASE, commands).parts(), now)
     for nonsense in ("", ".", "x.y", "1.ü", "9" * 30 + ".a"):
         assert not ours.accepts(nonsense, subject, now)
 

@@ -39,7 +39,7 @@ Code = grpc.StatusCode
 
 def test_the_steps_stand_in_the_order_of_the_design() -> None:
     audit = AuditLog.open("tests", settings())
-    names = [step.name for step in server.steps(settings(), server.verifier_of(settings()), audit)]
+    names = [step.name for step in server.steps(settings(), server.verifier_of(settings()), audit, None)]
     audit.close()
     assert names == [
         "recover",
@@ -50,6 +50,7 @@ def test_the_steps_stand_in_the_order_of_the_design() -> None:
         "audit",
         "authorize",
         "validate",
+        "confirm",
     ]
 
 

@@ -38,6 +38,7 @@ _NOT_TO_API = _OF_CONNECTION | {
     b"expect",
     b"forwarded",
     b"host",
+    b"x-confirmation",
     b"x-forwarded-for",
     b"x-forwarded-host",
     b"x-forwarded-port",

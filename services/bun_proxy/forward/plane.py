@@ -14,10 +14,11 @@ from google.protobuf.empty_pb2 import Empty
 from services.bun_proxy.client import ApiClient
 from services.bun_proxy.forward import headers, paths
 from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
-from services.runtime import client_address
+from services.runtime import client_address, confirmation
 from services.runtime import context as call
+from services.runtime.confirmation import Asked, Confirmations
 from services.runtime.contract import Method
-from services.runtime.databases import Databases
+from services.runtime.databases import Databases, is_production
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Step, wrapped
 from services.runtime.interceptors.chain import Request as CallRequest
@@ -27,6 +28,7 @@ from studio.options.v1 import errors_pb2 as e
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_FORWARDED = frozenset({"CONNECT", "TRACE"})
 """A tunnel is no request; TRACE would send the stored key back."""
+ACTION = "bun.forward"
 _OF_STEPS = frozenset({b"authorization", b"x-request-id", client_address.HEADER.encode()})
 """Headers that the steps ask for."""
 _EMPTY = Empty()
@@ -38,10 +40,14 @@ class Plane:
     Args:
         databases: gives the APIs.
         steps: what comes first, outermost first.
+        confirmations: asks about deletions on production APIs.
     """
 
-    def __init__(self, databases: Databases[ApiClient], steps: Sequence[Step]) -> None:
+    def __init__(
+        self, databases: Databases[ApiClient], steps: Sequence[Step], confirmations: Confirmations
+    ) -> None:
         self._databases = databases
+        self._confirmations = confirmations
         self._read = wrapped(steps, _method("ForwardRead", access_pb2.ROLE_READ_ONLY), self._forward)
         self._change = wrapped(steps, _method("ForwardChange", access_pb2.ROLE_DEVELOPER), self._forward)
 
@@ -65,8 +71,30 @@ class Plane:
         incoming = asked.incoming
         place = paths.read(incoming.target)
         _check(incoming)
+        if incoming.method == "DELETE":
+            await self._confirm(incoming, place.database_id)
         async with await self._databases.lease(place.database_id) as api:
             await api.forward(_request(incoming, place, api), asked.answer_to)
+
+    async def _confirm(self, incoming: Incoming, database_id: str) -> None:
+        """Of the body nothing is known yet; the token is for this path and query."""
+        api = await self._databases.connection(database_id)
+        if not is_production(api.config):
+            return
+        caller = call.caller.get()
+        asked = Asked(
+            caller=caller.subject if caller else "",
+            action=ACTION,
+            database=api,
+            request=[incoming.method.encode(), incoming.target],
+            why="This request deletes something.",
+        )
+        self._confirmations.demand(asked, _token(incoming))
+
+
+def _token(incoming: Incoming) -> str:
+    name = confirmation.HEADER.encode()
+    return next((value.decode("latin-1") for each, value in incoming.headers if each == name), "")
 
 
 class _Call:
@@ -133,7 +161,7 @@ def _method(name: str, role: access_pb2.Role.ValueType) -> Method:
         service=service,
         name=name,
         role=role,
-        action="bun.forward",
+        action=ACTION,
         http=(),
         success_status=200,
         server_streaming=True,

@@ -13,6 +13,7 @@ from services.mongo_svc.aggregation import bounds, explain, preview, run
 from services.mongo_svc.client import MongoClient, without_none
 from services.mongo_svc.handlers import explaining, fields, raw_streams
 from services.mongo_svc.policy import Pipeline
+from services.runtime.confirmation import if_production
 from services.runtime.databases import Databases, is_read_only, while_unchanged
 from services.runtime.durations import milliseconds
 from services.runtime.errors import invalid_argument
@@ -50,7 +51,7 @@ class AggregationHandler(AggregationServiceServicer):
         read_only = await self._is_read_only(request.database_id)
         async with await self._databases.lease(request.database_id) as client:
             database = client.database_name(body.database_name)
-            pipeline = _checked(body, database, read_only=read_only)
+            pipeline = await _confirmed(_checked(body, database, read_only=read_only))
             found = await run.first(
                 client,
                 _question(body, database, pipeline),
@@ -76,7 +77,7 @@ class AggregationHandler(AggregationServiceServicer):
         read_only = await self._is_read_only(request.database_id)
         async with await self._databases.lease(request.database_id) as client:
             database = client.database_name(body.database_name)
-            pipeline = _checked(body, database, read_only=read_only)
+            pipeline = await _confirmed(_checked(body, database, read_only=read_only))
             if pipeline.writes and body.limit:
                 raise invalid_argument("limit", "can't be given with a pipeline that writes")
             with self._places.take(request.database_id):
@@ -126,6 +127,12 @@ class AggregationHandler(AggregationServiceServicer):
 def _checked(body: pb.AggregateBody | pb.PreviewPipelineBody, database: str, *, read_only: bool) -> Pipeline:
     policy.check_source(database, body.collection)
     return policy.check_pipeline(fields.pipeline(body), "pipeline", read_only=read_only, database=database)
+
+
+async def _confirmed(pipeline: Pipeline) -> Pipeline:
+    if pipeline.writes:
+        await if_production("The last stage of this pipeline writes to a collection.")
+    return pipeline
 
 
 def _question(

@@ -30,6 +30,11 @@ def read(body: pb.WriteBulkBody, where: Where) -> list[bulk.Operation]:
     return operations
 
 
+def endangers(body: pb.WriteBulkBody) -> bool:
+    """Whether a production database asks for a confirmation first."""
+    return any(each.WhichOneof("operation") in _ENDANGERING for each in body.operations)
+
+
 def update_of(message: Any, what: str, *, many: bool) -> Update:  # noqa: ANN401  one of several
     """What a message with `update`, `upsert` and `array_filters` does.
 
@@ -102,6 +107,9 @@ _READERS: dict[str, Callable[[Any, Where, str], bulk.Operation]] = {
     "delete_one": _deletion,
     "delete_many": _deletions,
 }
+
+
+_ENDANGERING = frozenset({"update_many", "delete_one", "delete_many"})
 
 
 def put_failure(target: pb.WriteFailure, index: int, error: StudioError) -> None:

@@ -17,6 +17,7 @@ from services.mongo_svc.client import Document, MongoClient
 from services.mongo_svc.handlers import commands
 from services.mongo_svc.handlers.long_work import LongWork
 from services.mongo_svc.namespaces import CollectionInfo
+from services.runtime.confirmation import if_production
 from services.runtime.databases import Check, Databases
 from studio.mongodb.v1 import collection_service_pb2 as pb
 from studio.mongodb.v1 import mongo_service_pb2 as mongo_pb
@@ -66,6 +67,8 @@ class CollectionHandler(CollectionServiceServicer):
     async def RenameCollection(self, request: pb.RenameCollectionRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Renames a collection within its database."""
         del context
+        if request.drop_target:
+            await if_production("This drops the collection that has the new name.")
         async with await self._databases.lease(request.database_id) as client:
             database = client.database_name(request.database_name)
             renamed = await changes.rename(

@@ -14,6 +14,7 @@ from services.mongo_svc.handlers import bulk_operations, fields
 from services.mongo_svc.writes import bulk, changing, exact, inserting, preview
 from services.mongo_svc.writes.changing import Changed, Update
 from services.mongo_svc.writes.where import Where
+from services.runtime.confirmation import if_production
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError, invalid_argument
 from studio.mongodb.v1 import document_service_pb2 as pb
@@ -88,6 +89,8 @@ class DocumentWrites(DocumentServiceServicer):
         body = await bodies.read_large(request.body, pb.UpdateDocumentsBody)
         mode = answers.mode_of(body.ejson)
         change = bulk_operations.update_of(body, "update", many=body.many)
+        if body.many and not body.dry_run:
+            await if_production("This updates every document that matches.")
         async with await self._databases.lease(request.database_id) as client:
             where = self._selected(client, body)
             with errors.translated():
@@ -122,6 +125,8 @@ class DocumentWrites(DocumentServiceServicer):
         """Deletes one document or many."""
         del context
         body = await bodies.read_large(request.body, pb.DeleteDocumentsBody)
+        if not body.dry_run:
+            await if_production("This deletes documents.")
         mode = answers.mode_of(body.ejson)
         async with await self._databases.lease(request.database_id) as client:
             where = self._selected(client, body)
@@ -137,6 +142,8 @@ class DocumentWrites(DocumentServiceServicer):
         """Runs writes of all kinds."""
         del context
         body = await bodies.read_large(request.body, pb.WriteBulkBody)
+        if bulk_operations.endangers(body):
+            await if_production("Some of these writes delete documents, or update every one that matches.")
         async with await self._databases.lease(request.database_id) as client:
             where = _where(client, body)
             operations = bulk_operations.read(body, where)

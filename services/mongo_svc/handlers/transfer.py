@@ -16,6 +16,7 @@ from services.mongo_svc.transfer.exporting import Export, Exporter, content_type
 from services.mongo_svc.transfer.importing import Importer, Progress
 from services.mongo_svc.transfer.reading import Format
 from services.mongo_svc.transfer.writing import Target
+from services.runtime.confirmation import if_production
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError, invalid_argument
 from services.runtime.places import Places
@@ -78,6 +79,8 @@ class TransferHandler(TransferServiceServicer):
         del context
         first = await anext(requests)
         format_ = _format(first)
+        if first.mode not in {"", "insert"}:
+            await if_production("This import changes documents that are there already.")
         database_id = first.database_id
         check = await self._databases.check_of(database_id)
         with self._places.take(database_id):

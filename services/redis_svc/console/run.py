@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from services.redis_svc.client import RedisClient
 from services.redis_svc.console.bounds import BOUNDS, Bounds
-from services.redis_svc.console.confirmation import Confirmations, Subject
+from services.redis_svc.console.confirmation import Subject
 from services.redis_svc.console.facts import Fact, Facts
 from services.redis_svc.console.policy import Verdict, judge
 from services.redis_svc.console.resp import Budget
 from services.redis_svc.console.wire import Answer, Wire
 from services.redis_svc.link import Link
 from services.runtime.audit.notes import note_names
+from services.runtime.confirmation import Confirmations
 from services.runtime.errors import StudioError
 from services.runtime.places import Places
 from studio.options.v1 import errors_pb2 as e
@@ -125,7 +126,7 @@ class Console:
             self._confirm(request, dangerous)
 
     def _confirm(self, request: Request, dangerous: Sequence[tuple[int, Verdict]]) -> None:
-        subject, now = Subject(request.caller, request.database_id, request.commands), time.time()
+        subject, now = Subject(request.caller, request.database_id, request.commands).parts(), time.time()
         if self.confirmations.accepts(request.confirmation, subject, now):
             return
         names = ", ".join(dict.fromkeys(verdict.name for _, verdict in dangerous[:5]))

@@ -17,6 +17,7 @@ from services.redis_svc.bulk.importing import Importer
 from services.redis_svc.bulk.job import Job
 from services.redis_svc.bulk.selection import Progress, Selection
 from services.redis_svc.handlers import blobs
+from services.runtime.confirmation import if_production
 from services.runtime.errors import StudioError, invalid_argument
 from services.runtime.places import Places
 from services.runtime.statuses import retry_after_s, sentence
@@ -98,6 +99,8 @@ class BulkHandler(BulkServiceServicer):
         target_id = request.target_database_id
         if target_id == request.database_id:
             raise invalid_argument("target_database_id", "must be another database")
+        if request.overwrite:
+            await if_production("This replaces keys that are there already.", database_id=target_id)
         operation = f"copy to {target_id}"
         asked = _Asked(operation, request.database_id, request.selection, request.resume, only_reads=True)
         async with self._job(asked) as job, await self._databases.client(target_id) as target:
@@ -127,6 +130,9 @@ class BulkHandler(BulkServiceServicer):
         """Takes lines of an export."""
         del context
         first_line = blobs.whole("first_line", request.first_line) or 1
+        if request.overwrite:
+            # One confirmation for all parts of an import.
+            await if_production("This replaces keys that are there already.", without=("lines", "first_line"))
         async with await self._databases.client(request.database_id) as client:
             importer = Importer(client, overwrite=request.overwrite, bounds=self._bounds)
             with self._places.take(request.database_id):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from services.redis_svc import keys, namespaces
 from services.redis_svc.handlers.blobs import all_bytes, key_of, to_blob, to_bytes, whole
 from services.runtime import context as call
+from services.runtime.confirmation import if_production
 from services.runtime.errors import invalid_argument
 from studio.redis.v1 import key_service_pb2 as pb
 from studio.redis.v1.key_service_pb2_grpc import KeyServiceServicer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 _LONGEST_CALL_S = 60.0
+REPLACES = "This replaces what the new key holds already."
 
 
 class KeyHandler(KeyServiceServicer):
@@ -52,6 +54,8 @@ class KeyHandler(KeyServiceServicer):
     async def RenameKey(self, request: pb.RenameKeyRequest, context: Context) -> pb.RenameKeyResponse:  # noqa: N802  the rpc
         """Gives a key another name."""
         del context
+        if request.overwrite:
+            await if_production(REPLACES)
         new_key = to_bytes(request.new_key, "new_key")
         async with await self._databases.client(request.database_id) as client:
             await keys.rename(client, key_of(request), new_key, overwrite=request.overwrite)
@@ -60,6 +64,8 @@ class KeyHandler(KeyServiceServicer):
     async def CopyKey(self, request: pb.CopyKeyRequest, context: Context) -> pb.CopyKeyResponse:  # noqa: N802  the rpc
         """Copies a key inside the server."""
         del context
+        if request.overwrite:
+            await if_production(REPLACES)
         new_key = to_bytes(request.new_key, "new_key")
         database = request.target_database if request.HasField("target_database") else None
         async with await self._databases.client(request.database_id) as client:

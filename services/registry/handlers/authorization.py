@@ -12,6 +12,7 @@ from google.rpc import status_pb2
 from services.registry import metrics
 from services.registry.pg_meta.bounds import DECISION_S
 from services.registry.pg_meta.requests import Granted, Request
+from services.runtime import confirmation
 from services.runtime import context as call
 from services.runtime.client_address import HEADER, canonical
 from services.runtime.errors import StudioError
@@ -89,6 +90,7 @@ class AuthorizationHandler(AuthorizationServicer):
                 target=http.path,
                 authorization=http.headers.get("authorization", ""),
                 content_type=http.headers.get("content-type", ""),
+                confirmation=http.headers.get(confirmation.HEADER, ""),
                 body=http.raw_body,
             )
         )

@@ -8,15 +8,17 @@ from services.registry.pg_meta import read_only, routes
 from services.registry.pg_meta.client import HEADER, PgMeta
 from services.registry.pg_meta.connection import TYPE, Dialling, for_pg_meta
 from services.registry.pg_meta.requests import Granted, Request
-from services.registry.pg_meta.routes import Kind
+from services.registry.pg_meta.routes import Asked, Kind
 from services.registry.pg_meta.sessions import Sessions
 from services.registry.pg_meta.targets import Target, Targets
 from services.registry.store import Sealed
 from services.registry.vault import Vault
 from services.runtime.auth.tokens import TokenVerifier, bearer_token
+from services.runtime.confirmation import Asked as Confirmed
+from services.runtime.confirmation import Confirmations
 from services.runtime.context import Caller
 from services.runtime.crypto import SealedValueError
-from services.runtime.databases import connection_read_only, is_read_only
+from services.runtime.databases import connection_read_only, is_production, is_read_only
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.authorize import role_name
 from studio.options.v1 import access_pb2 as access
@@ -24,6 +26,9 @@ from studio.options.v1 import errors_pb2 as e
 
 PLATFORM_ID = next(each.id for each in VARIABLES if each.type == TYPE)
 """The connection that DATABASE_URL names: what this system itself runs on."""
+
+ACTION = "postgres.request"
+"""What confirmations of requests to pg-meta are for."""
 
 
 class Access:
@@ -35,6 +40,7 @@ class Access:
         verifier: knows the callers.
         pg_meta: takes the requests that pass.
         dialling: where it may connect to.
+        confirmations: asks about what is dangerous on production databases.
     """
 
     def __init__(
@@ -44,12 +50,14 @@ class Access:
         verifier: TokenVerifier,
         pg_meta: PgMeta,
         dialling: Dialling,
+        confirmations: Confirmations,
     ) -> None:
         self._databases = databases
         self._vault = vault
         self._verifier = verifier
         self._pg_meta = pg_meta
         self._dialling = dialling
+        self._confirmations = confirmations
         self._sessions = Sessions(pg_meta)
         self._targets = Targets()
 
@@ -69,16 +77,50 @@ class Access:
         if frozen and asked.kind is Kind.CHANGE:
             raise connection_read_only()
         reads_only = frozen or caller.role == access.ROLE_READ_ONLY
+        careful = False
+        if not reads_only and is_production(sealed.config):
+            careful = self._is_plain(asked, request)
+            if not careful and (asked.kind is Kind.SQL or request.method == "DELETE"):
+                self._confirm(caller, sealed, request)
         sql = ""
-        if reads_only and asked.kind is Kind.SQL:
+        if asked.kind is Kind.SQL and (reads_only or careful):
             sql = read_only.read_body(request.content_type, request.body)
             read_only.check_statement(sql)
-        target = await self._target(sealed, read_only=reads_only)
+        target = await self._target(sealed, read_only=reads_only or careful)
         if sql:
             session = await self._sessions.of(sealed.id, sealed.revision, target.text)
-            session.check()
-            read_only.check_names(sql, session.functions)
+            try:
+                session.check(caller_may_write=careful)
+                read_only.check_names(sql, session.functions)
+            except StudioError as error:
+                if careful and error.reason == e.ERROR_REASON_COMMAND_REFUSED:
+                    self._confirm(caller, sealed, request)
+                raise
         return Granted({HEADER: target.sealed})
+
+    @staticmethod
+    def _is_plain(asked: Asked, request: Request) -> bool:
+        """Whether SQL runs in a read-only session, without a confirmation.
+
+        It may call a function that writes: PostgreSQL refuses that in such a session. Whoever wants it sends any
+        confirmation, and is given the right one.
+        """
+        return (
+            asked.kind is Kind.SQL
+            and not request.confirmation
+            and read_only.reads_plainly(request.content_type, request.body)
+        )
+
+    def _confirm(self, caller: Caller, sealed: Sealed, request: Request) -> None:
+        texts = (request.method, request.target, request.content_type)
+        confirmed = Confirmed(
+            caller=caller.subject,
+            action=ACTION,
+            database=sealed,
+            request=[*(each.encode("utf-8", "surrogateescape") for each in texts), request.body],
+            why="This request may change or destroy data.",
+        )
+        self._confirmations.demand(confirmed, request.confirmation)
 
     async def _target(self, sealed: Sealed, *, read_only: bool) -> Target:
         key = (sealed.id, sealed.revision, read_only)

@@ -9,6 +9,7 @@ from services.registry.pg_meta.connection import TYPE, Dialling
 from services.registry.pg_meta.diagnosis import diagnose
 from services.registry.vault import Vault
 from services.runtime.auth.tokens import TokenVerifier
+from services.runtime.confirmation import Confirmations
 from services.runtime.crypto import SealedValueError
 from services.runtime.errors import reason_name
 from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_UNREADABLE
@@ -34,9 +35,9 @@ class Postgres:
         """Closes the connections to pg-meta."""
         await self._pg_meta.aclose()
 
-    def access(self, databases: Databases, verifier: TokenVerifier) -> Access:
+    def access(self, databases: Databases, verifier: TokenVerifier, confirmations: Confirmations) -> Access:
         """What decides about requests to pg-meta."""
-        return Access(databases, self._vault, verifier, self._pg_meta, self._dialling)
+        return Access(databases, self._vault, verifier, self._pg_meta, self._dialling, confirmations)
 
     async def diagnose(self, ciphertext: str, row_id: str) -> ConnectionDiagnosis:
         """Tests a sealed connection string; a test that fails is an answer."""

@@ -25,6 +25,9 @@ from studio.options.v1.errors_pb2 import ERROR_REASON_COMMAND_REFUSED
 WORDS = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN")
 """What a statement that reads begins with."""
 
+_WRITING = frozenset({"insert", "update", "delete", "merge", "into"})
+"""Words of statements that begin as if they read: `WITH … DELETE`, `EXPLAIN ANALYZE UPDATE`, `SELECT … INTO`."""
+
 _FIELDS = {"query", "parameters"}
 _SPACE = " \t\n\r\f\v"
 _BEFORE = re.compile(r"(?:[ \t\n\r\f\v(]+|--[^\n\r]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*")
@@ -56,6 +59,16 @@ def check_statement(sql: str) -> None:
         raise _refused(f"Read-only SQL begins with {', '.join(WORDS[:-1])} or {WORDS[-1]}.")
     if _ESCAPED_NAME.search(sql):
         raise _refused("Read-only SQL holds no names with Unicode escapes.")
+
+
+def reads_plainly(content_type: str, body: bytes) -> bool:
+    """Whether the SQL of a request reads, as far as its text tells: no word in it writes, not even in a literal."""
+    try:
+        sql = read_body(content_type, body)
+        check_statement(sql)
+    except StudioError:
+        return False
+    return not _WRITING.intersection(_NAME.findall(sql.casefold()))
 
 
 def check_names(sql: str, functions: Iterable[str]) -> None:

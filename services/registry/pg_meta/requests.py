@@ -15,6 +15,8 @@ class Request:
     """Path and query, as the client sent them."""
     authorization: str = field(repr=False)
     content_type: str
+    confirmation: str = field(repr=False)
+    """The token of an earlier refusal; empty for none."""
     body: bytes = field(repr=False)
 
 

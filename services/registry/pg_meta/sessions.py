@@ -95,8 +95,12 @@ class Session:
     functions: frozenset[str]
     """Functions whose effects no transaction binds."""
 
-    def check(self) -> None:
+    def check(self, *, caller_may_write: bool = False) -> None:
         """Refuses a session in which SQL could do more than read.
+
+        Args:
+            caller_may_write: the session is to keep a slip of such a caller from doing harm; what the connection's
+                user may do beyond the database doesn't matter then.
 
         Raises:
             StudioError: COMMAND_REFUSED, with what to change.
@@ -107,7 +111,7 @@ class Session:
                 "Read-only SQL is refused here: sessions on this connection do not begin read-only.",
                 hint="A pooler between drops the option that asks for it: register the server's own address.",
             )
-        if self.powers:
+        if self.powers and not caller_may_write:
             raise StudioError(
                 e.ERROR_REASON_COMMAND_REFUSED,
                 f"Read-only SQL is refused here: no transaction binds the connection's user ({self.powers}).",

@@ -1,4 +1,4 @@
 """What happens to every call before its handler, in one order.
 
-`server.steps` lists the steps: recover, request id, observe, admit, authenticate, authorize, validate, handle.
+`server.steps` lists the steps: recover, request id, observe, admit, authenticate, authorize, validate, confirm, handle.
 """
