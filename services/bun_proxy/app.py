@@ -22,6 +22,7 @@ from services.runtime.confirmation import Confirmations
 from services.runtime.databases import Databases
 from services.runtime.diagnosis import engine_service
 from services.runtime.interceptors.admit import Admit
+from services.runtime.interceptors.audit import Audit
 from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
 from services.runtime.interceptors.chain import Step
@@ -93,6 +94,7 @@ async def _data_plane(
         Observe(),
         Admit(settings.bun_max_requests),
         Authenticate(runtime.verifier),
+        Audit(runtime.audit),
         Authorize(),
     ]
     confirmations = Confirmations(settings.service_token_secret.get_secret_value())

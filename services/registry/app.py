@@ -69,7 +69,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         runtime.connections = databases
         updates = Updates(databases, store, vault, flags)
         _start_checks(settings, runtime, engines, vault)
-        access = pg_meta.access(databases, runtime.verifier, Confirmations(secret)) if pg_meta else None
+        access = (
+            pg_meta.access(databases, runtime.verifier, Confirmations(secret), runtime.audit)
+            if pg_meta
+            else None
+        )
         yield [
             Servicer(
                 "studio.registry.v1.RegistryService",

@@ -16,6 +16,7 @@ from services.bun_proxy.forward import headers, paths
 from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
 from services.runtime import client_address, confirmation
 from services.runtime import context as call
+from services.runtime.audit.notes import note_database, note_names
 from services.runtime.confirmation import Asked, Confirmations
 from services.runtime.contract import Method
 from services.runtime.databases import Databases, is_production
@@ -48,8 +49,14 @@ class Plane:
     ) -> None:
         self._databases = databases
         self._confirmations = confirmations
-        self._read = wrapped(steps, _method("ForwardRead", access_pb2.ROLE_READ_ONLY), self._forward)
-        self._change = wrapped(steps, _method("ForwardChange", access_pb2.ROLE_DEVELOPER), self._forward)
+        self._read = wrapped(
+            steps, _method("ForwardRead", access_pb2.ROLE_READ_ONLY, access_pb2.EFFECT_READS), self._forward
+        )
+        self._change = wrapped(
+            steps,
+            _method("ForwardChange", access_pb2.ROLE_DEVELOPER, access_pb2.EFFECT_CHANGES),
+            self._forward,
+        )
 
     async def handle(self, incoming: Incoming, peer: Peer) -> None:
         """Answers a request.
@@ -70,6 +77,8 @@ class Plane:
         asked = cast("_Call", context)
         incoming = asked.incoming
         place = paths.read(incoming.target)
+        note_database(place.database_id)
+        note_names(method=incoming.method, path=place.path)
         _check(incoming)
         if incoming.method == "DELETE":
             await self._confirm(incoming, place.database_id)
@@ -153,7 +162,7 @@ def _request(incoming: Incoming, place: paths.Place, api: ApiClient) -> Request:
     )
 
 
-def _method(name: str, role: access_pb2.Role.ValueType) -> Method:
+def _method(name: str, role: access_pb2.Role.ValueType, effect: access_pb2.Effect.ValueType) -> Method:
     """Forwarding as the steps see it. A stream: without a deadline, since bodies may have no end."""
     service = "studio.bun.v1.BunService"
     return Method(
@@ -168,4 +177,5 @@ def _method(name: str, role: access_pb2.Role.ValueType) -> Method:
         request="google.protobuf.Empty",
         response="google.protobuf.Empty",
         comment="",
+        effect=effect,
     )

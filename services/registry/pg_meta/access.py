@@ -7,6 +7,7 @@ from services.registry.environment import VARIABLES
 from services.registry.pg_meta import read_only, routes
 from services.registry.pg_meta.client import HEADER, PgMeta
 from services.registry.pg_meta.connection import TYPE, Dialling, for_pg_meta
+from services.registry.pg_meta.decisions import Decisions
 from services.registry.pg_meta.requests import Granted, Request
 from services.registry.pg_meta.routes import Asked, Kind
 from services.registry.pg_meta.sessions import Sessions
@@ -41,6 +42,7 @@ class Access:
         pg_meta: takes the requests that pass.
         dialling: where it may connect to.
         confirmations: asks about what is dangerous on production databases.
+        decisions: records them.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Access:
         pg_meta: PgMeta,
         dialling: Dialling,
         confirmations: Confirmations,
+        decisions: Decisions,
     ) -> None:
         self._databases = databases
         self._vault = vault
@@ -58,6 +61,7 @@ class Access:
         self._pg_meta = pg_meta
         self._dialling = dialling
         self._confirmations = confirmations
+        self._decisions = decisions
         self._sessions = Sessions(pg_meta)
         self._targets = Targets()
 
@@ -69,6 +73,9 @@ class Access:
         """
         caller = await self._caller(request.authorization)
         asked = routes.find(request.method, request.target)
+        return await self._decisions.recorded(caller, asked, request, self._judge(caller, asked, request))
+
+    async def _judge(self, caller: Caller, asked: Asked, request: Request) -> Granted:
         _check_role(caller, asked.role, asked.route)
         sealed = await self._databases.resolve(asked.database_id, TYPE)
         if sealed.id == PLATFORM_ID and asked.kind in {Kind.SQL, Kind.CHANGE}:
@@ -96,7 +103,8 @@ class Access:
                 if careful and error.reason == e.ERROR_REASON_COMMAND_REFUSED:
                     self._confirm(caller, sealed, request)
                 raise
-        return Granted({HEADER: target.sealed})
+        may_change = asked.kind is Kind.CHANGE or (asked.kind is Kind.SQL and not (reads_only or careful))
+        return Granted({HEADER: target.sealed}, changes=may_change)
 
     @staticmethod
     def _is_plain(asked: Asked, request: Request) -> bool:

@@ -6,8 +6,10 @@ from services.registry.databases import Databases
 from services.registry.pg_meta.access import Access
 from services.registry.pg_meta.client import PgMeta
 from services.registry.pg_meta.connection import TYPE, Dialling
+from services.registry.pg_meta.decisions import Decisions
 from services.registry.pg_meta.diagnosis import diagnose
 from services.registry.vault import Vault
+from services.runtime.audit.log import AuditLog
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.confirmation import Confirmations
 from services.runtime.crypto import SealedValueError
@@ -35,9 +37,19 @@ class Postgres:
         """Closes the connections to pg-meta."""
         await self._pg_meta.aclose()
 
-    def access(self, databases: Databases, verifier: TokenVerifier, confirmations: Confirmations) -> Access:
+    def access(
+        self, databases: Databases, verifier: TokenVerifier, confirmations: Confirmations, audit: AuditLog
+    ) -> Access:
         """What decides about requests to pg-meta."""
-        return Access(databases, self._vault, verifier, self._pg_meta, self._dialling, confirmations)
+        return Access(
+            databases,
+            self._vault,
+            verifier,
+            self._pg_meta,
+            self._dialling,
+            confirmations,
+            Decisions(audit),
+        )
 
     async def diagnose(self, ciphertext: str, row_id: str) -> ConnectionDiagnosis:
         """Tests a sealed connection string; a test that fails is an answer."""

@@ -26,3 +26,5 @@ class Granted:
 
     headers: Mapping[str, str] = field(repr=False)
     """What it passes with; no client's header of these names does."""
+    changes: bool
+    """It may change something."""

@@ -13,7 +13,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.runtime import context as call
 from services.runtime.context import Caller
-from services.runtime.contract import Method
 from services.runtime.errors import StudioError
 from services.runtime.redaction import redact
 from studio.options.v1 import access_pb2 as access
@@ -56,11 +55,9 @@ _MAX_CHARS = 256
 _US = 1_000_000
 
 
-def of_method(method: Method, service: str) -> bytes:
-    """What an event says of its rpc."""
-    return AuditEvent(
-        action=method.action, effect=EFFECTS[method.effect], service=service
-    ).SerializeToString()
+def of_kind(action: str, effect: access.Effect.ValueType, service: str) -> bytes:
+    """What events of one kind of calls have in common."""
+    return AuditEvent(action=action, effect=EFFECTS[effect], service=service).SerializeToString()
 
 
 def of_caller(caller: Caller | None) -> bytes:

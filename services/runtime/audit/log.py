@@ -20,7 +20,7 @@ from services.runtime.contract import Method
 from services.runtime.errors import StudioError
 from services.runtime.logs import get_logger
 from services.runtime.settings import ServiceSettings
-from studio.options.v1.access_pb2 import EFFECT_READS
+from studio.options.v1.access_pb2 import EFFECT_READS, Effect
 from studio.options.v1.errors_pb2 import ERROR_REASON_AUDIT_UNAVAILABLE
 
 Described = tuple[str, str]
@@ -108,22 +108,38 @@ class AuditLog:
 
 
 class Recipe:
-    """What is the same for every call of an rpc.
+    """What is the same for every call of one kind.
 
     Args:
         audit: where its events go.
-        method: the rpc.
+        action: what the record calls it.
+        effect: what it does: one that is recorded.
+        plan: reads what requests name; None where requests don't tell.
+        database_field: field of the request that names the registered database; empty for none.
     """
 
-    __slots__ = ("audit", "database_field", "has_intent", "plan", "prefix")
+    __slots__ = ("audit", "changes", "database_field", "plan", "prefix")
 
-    def __init__(self, audit: AuditLog, method: Method) -> None:
+    def __init__(
+        self,
+        audit: AuditLog,
+        action: str,
+        effect: Effect.ValueType,
+        plan: targets.Plan | None = None,
+        database_field: str = "",
+    ) -> None:
         self.audit = audit
-        self.prefix = events.of_method(method, audit.service)
-        self.database_field = method.database_field
-        request = Default().FindMessageTypeByName(method.request)
-        self.plan = targets.plan_of(request, method.database_field)
-        self.has_intent = method.effect != EFFECT_READS
+        self.prefix = events.of_kind(action, effect, audit.service)
+        self.changes = effect != EFFECT_READS
+        self.plan = plan
+        self.database_field = database_field
+
+    @classmethod
+    def of(cls, audit: AuditLog, method: Method) -> Recipe:
+        """For the calls of an rpc."""
+        field = method.database_field
+        plan = targets.plan_of(Default().FindMessageTypeByName(method.request), field)
+        return cls(audit, method.action, method.effect, plan, field)
 
 
 class Record:
@@ -183,16 +199,21 @@ class Record:
         else:
             self._recipe.audit.read(event)
 
-    def decided(self, outcome: str, reason: str = "") -> None:
-        """Writes the event of a change that somebody else carries out once this returns.
+    def allow(self, recipe: Recipe) -> None:
+        """Writes the event of what somebody else carries out once this returns.
+
+        Args:
+            recipe: what it turned out to be.
 
         Raises:
-            StudioError: AUDIT_UNAVAILABLE; it must not be carried out.
+            StudioError: AUDIT_UNAVAILABLE: a change that must not be carried out.
         """
+        self._recipe = recipe
+        if not recipe.changes:
+            self.end(events.OK)
+            return
         try:
-            self._recipe.audit.spool.change(
-                self._serialized(outcome, reason, time.perf_counter() - self._clock)
-            )
+            recipe.audit.spool.change(self._serialized(events.OK, "", time.perf_counter() - self._clock))
         except SpoolFullError:
             raise unavailable() from None
 

@@ -30,12 +30,13 @@ def note_names(**names: str | Sequence[str]) -> None:
         record.note({kind: _text(name) for kind, name in names.items() if name})
 
 
-def note_database(database_id: str, name: str, project_ref: str) -> None:
-    """Says which registered database the call is about."""
+def note_database(database_id: str, name: str = "", project_ref: str = "") -> None:
+    """Says which registered database the call is about, and what is known of it where the service's log can't tell."""
     record = context.record.get()
     if record is not None:
         record.database_id = database_id
-        record.database = name, project_ref
+        if name:
+            record.database = name, project_ref
 
 
 def _text(names: str | Sequence[str]) -> str:

@@ -37,6 +37,9 @@ RECORD_EVENTS = "/studio.registry.v1.AuditService/RecordEvents"
 Send = Callable[[Batch], Awaitable[int]]
 """Stores a batch; returns the sequence number that is expected next."""
 
+Background = Callable[[str, Callable[[], Awaitable[None]]], None]
+"""Runs something for ever, under a name."""
+
 # Field number and wire type 2 (https://protobuf.dev/programming-guides/encoding/#structure).
 _TAG = bytes([RecordEventsRequest.DESCRIPTOR.fields_by_name["events"].number << 3 | 2])
 
@@ -127,20 +130,27 @@ def _varint(number: int) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def to_registry(
-    audit: AuditLog,
-    address: str,
-    tokens: ServiceTokens,
-    background: Callable[[str, Callable[[], Awaitable[None]]], None],
-) -> AsyncIterator[None]:
-    """Ships to the registry while the block runs, and what is left at its end.
+async def shipping(audit: AuditLog, send: Send, background: Background) -> AsyncIterator[None]:
+    """Ships while the block runs, and what is left at its end.
 
     Args:
         audit: whose events.
-        address: `host:port` of the registry.
-        tokens: this service's.
+        send: stores them.
         background: runs something for ever, until the block ends.
     """
+    shipper = Shipper(audit, send)
+    background("audit.ship", shipper.run)
+    try:
+        yield
+    finally:
+        await shipper.drain()
+
+
+@contextlib.asynccontextmanager
+async def to_registry(
+    audit: AuditLog, address: str, tokens: ServiceTokens, background: Background
+) -> AsyncIterator[None]:
+    """As `shipping`, to the registry at `host:port`, with this service's tokens."""
     async with open_channel(address, tokens) as channel:
         call: grpc.aio.UnaryUnaryMultiCallable[bytes, RecordEventsResponse] = channel.unary_unary(
             RECORD_EVENTS, bytes, RecordEventsResponse.FromString
@@ -150,9 +160,5 @@ async def to_registry(
             answer = await call(serialized(batch), timeout=TIMEOUT_S)
             return int(answer.next_sequence)
 
-        shipper = Shipper(audit, send)
-        background("audit.ship", shipper.run)
-        try:
+        async with shipping(audit, send, background):
             yield
-        finally:
-            await shipper.drain()

@@ -6,7 +6,7 @@ holds a name. A plan is made once for each message, so that a call costs what it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, Protocol
@@ -74,6 +74,10 @@ FLAGS = frozenset({"drop_target", "dry_run", "many"})
 """Fields without which the record would mislead."""
 MESSAGES_ONLY = frozenset({"target"})
 """Fields that hold a name where they are messages, and something else where they are text."""
+OF_MESSAGE: Mapping[str, frozenset[str]] = {
+    "studio.bun.v1.ForwardRequest": frozenset({"method", "path"}),
+}
+"""Fields that hold a name in this message only: elsewhere a path may hold values."""
 NESTED = frozenset({"selection"})
 """Fields whose message has fields of the table."""
 
@@ -136,6 +140,8 @@ def _readers(field: FieldDescriptor) -> Iterator[tuple[str, Read]]:
         yield COUNTED[field.name], _count
     elif field.name in FLAGS:
         yield field.name, _flag
+    elif field.containing_type and field.name in OF_MESSAGE.get(field.containing_type.full_name, ()):
+        yield field.name, shown
     elif field.name in NAMES and (field.message_type is not None or field.name not in MESSAGES_ONLY):
         read = _reader(field)
         if read is not None:

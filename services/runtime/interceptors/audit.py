@@ -31,7 +31,7 @@ class Audit:
         """The handler, recorded; as it is, where the contract says that the rpc has no effect."""
         if method.effect not in events.EFFECTS:
             return handler
-        recipe = Recipe(self._log, method)
+        recipe = Recipe.of(self._log, method)
 
         async def recorded(request: Request, context: Context) -> Message | None:
             record = Record(recipe, call.caller.get())
@@ -41,7 +41,7 @@ class Audit:
                 request.on_first = record.see
             else:
                 record.see(request)
-            if recipe.has_intent:
+            if recipe.changes:
                 record.begin()
             try:
                 answer = await handler(request, context)
