@@ -22,6 +22,9 @@ Config = dict[str, Any]
 METADATA = "studio.gateway"
 """Key under which a route says what its answers need: `service`, `success_status`, `error_code`, `message`."""
 
+REFUSED = "x-studio-refused"
+"""Header by which `lua/attempts.lua` knows an answer to a credential that is wrong; it does not leave the gateway."""
+
 GRPC_TYPE = r"application/grpc(?:\+.*)?"
 """What Envoy takes for gRPC; `application/grpc-web` is none."""
 
@@ -62,6 +65,8 @@ class Reply:
     """Format string of the access log; shown to the user."""
     retry_after_s: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    is_refused_credential: bool = False
+    """The client has shown one that is wrong."""
 
 
 def _details(*prefixes: str) -> str:
@@ -93,6 +98,15 @@ REPLIES = (
         e.ERROR_REASON_AUTH_INVALID_TOKEN,
         "The token is not accepted: %LOCAL_REPLY_BODY%.",
         headers={"www-authenticate": 'Bearer error="invalid_token"'},
+        is_refused_credential=True,
+    ),
+    Reply(
+        "too much of one client",
+        "response.code_details == 'local_rate_limited'",
+        429,
+        e.ERROR_REASON_RESOURCE_EXHAUSTED,
+        "Too many requests in a short time from this client; try again in a second.",
+        retry_after_s=1,
     ),
     Reply(
         "upgrade",
@@ -238,11 +252,15 @@ REPLIES = (
 )
 
 
-def local_replies() -> Config:
-    """Envoy's `LocalReplyConfig`."""
+def local_replies(*, marked: bool) -> Config:
+    """Envoy's `LocalReplyConfig`.
+
+    Args:
+        marked: whether answers to credentials that are wrong carry `REFUSED`, for the script that counts them.
+    """
     mappers = [_script(), _health(), *_routes_answers()]
     for reply in REPLIES:
-        mappers += _mappers(reply)
+        mappers += _mappers(reply, {REFUSED: "1"} if marked and reply.is_refused_credential else {})
     return {"mappers": mappers}
 
 
@@ -268,12 +286,12 @@ def _routes_answers() -> Iterator[Config]:
     }
     yield {
         "filter": direct,
-        "body_format_override": _body(message, f"%METADATA(ROUTE:{METADATA}:error_code)%", retryable=False),
+        "body_format_override": body(message, f"%METADATA(ROUTE:{METADATA}:error_code)%", retryable=False),
     }
 
 
-def _mappers(reply: Reply) -> Iterator[Config]:
-    headers = dict(reply.headers)
+def _mappers(reply: Reply, mark: dict[str, str]) -> Iterator[Config]:
+    headers = {**reply.headers, **mark}
     if reply.retry_after_s is not None:
         headers["retry-after"] = str(reply.retry_after_s)
     common: Config = {"status_code": reply.status}
@@ -288,13 +306,14 @@ def _mappers(reply: Reply) -> Iterator[Config]:
         "filter": _cel(reply.when),
         **common,
         "headers_to_add": _headers(headers),
-        "body_format_override": _body(
+        "body_format_override": body(
             reply.message, reason_name(reply.reason), retryable=reply.retry_after_s is not None
         ),
     }
 
 
-def _body(message: str, error_code: str, *, retryable: bool) -> Config:
+def body(message: str, error_code: str, *, retryable: bool) -> Config:
+    """The form of every error, as Envoy's `SubstitutionFormatString`."""
     return {
         "json_format": {
             "message": message,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import auth, engines, pg_meta
+from gateway import auth, engines, limits, pg_meta
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
 from services.runtime.contract import Contract
@@ -39,7 +39,10 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
         _filter(CORS, {"@type": f"{TYPE}.cors.v3.Cors"}),
         _filter("studio.healthz", _health_check("/healthz")),
         _filter("studio.readyz", _health_check("/readyz", _ready_clusters(settings))),
+        *limits.by_address(settings),
+        *limits.refused_credentials(settings),
         _filter("envoy.filters.http.jwt_authn", auth.jwt_authn(settings)),
+        *limits.by_credential(settings),
         *_decisions(settings),
         # Before the transcoder: it sees a request's body as it came, and an answer after it has become JSON. After
         # the token's check: nobody's body is read who has none.

@@ -64,7 +64,7 @@ def connection_manager(contract: Contract, settings: GatewaySettings, descriptor
         "codec_type": "AUTO",
         "route_config": {"name": "api", "virtual_hosts": [host]},
         "http_filters": filters.http_filters(contract, settings, descriptors),
-        "local_reply_config": local_replies(),
+        "local_reply_config": local_replies(marked=settings.gateway_max_refused_per_address > 0),
         **_paths_and_headers(settings),
         **_timeouts(),
         "access_log": [_access_log()],

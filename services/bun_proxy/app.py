@@ -26,6 +26,7 @@ from services.runtime.interceptors.audit import Audit
 from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
 from services.runtime.interceptors.chain import Step
+from services.runtime.interceptors.limit import Limit
 from services.runtime.interceptors.observe import Observe
 from services.runtime.interceptors.request_id import RequestId
 from services.runtime.logs import get_logger
@@ -94,6 +95,7 @@ async def _data_plane(
         Observe(),
         Admit(settings.bun_max_requests),
         Authenticate(runtime.verifier),
+        Limit(runtime.limits),
         Audit(runtime.audit),
         Authorize(),
     ]

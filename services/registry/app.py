@@ -31,7 +31,6 @@ from services.registry.store.remembering import Remembering
 from services.registry.updates import Updates
 from services.registry.vault import Vault
 from services.runtime.addresses import AddressPolicy
-from services.runtime.confirmation import Confirmations
 from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
 from studio.envoy.auth.v3 import external_auth_pb2_grpc
@@ -69,11 +68,7 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         runtime.connections = databases
         updates = Updates(databases, store, vault, flags)
         _start_checks(settings, runtime, engines, vault)
-        access = (
-            pg_meta.access(databases, runtime.verifier, Confirmations(secret), runtime.audit)
-            if pg_meta
-            else None
-        )
+        access = pg_meta.access(databases, runtime) if pg_meta else None
         yield [
             Servicer(
                 "studio.registry.v1.RegistryService",

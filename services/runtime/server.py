@@ -32,10 +32,12 @@ from services.runtime.interceptors.authenticate import Authenticate
 from services.runtime.interceptors.authorize import Authorize
 from services.runtime.interceptors.chain import Chain, Step
 from services.runtime.interceptors.confirm import Confirm
+from services.runtime.interceptors.limit import Limit
 from services.runtime.interceptors.observe import Observe
 from services.runtime.interceptors.recover import Recover
 from services.runtime.interceptors.request_id import RequestId
 from services.runtime.interceptors.validate import Validate
+from services.runtime.limits import CallerLimits
 from services.runtime.settings import ServiceSettings, load
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ class Runtime(Generic[SettingsT]):
     """Knows callers by their tokens: for what a service serves beside gRPC."""
     audit: AuditLog
     """The record of who did what."""
+    limits: CallerLimits
+    """How much one caller may have, of all that the service serves."""
     connections: Connections | None = None
     """Knows the registered databases: set by a service while it opens, for the steps around its handlers."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -160,9 +164,11 @@ async def serve(
     try:
         async with contextlib.AsyncExitStack() as stack:
             verifier = await stack.enter_async_context(_verifier(settings))
-            runtime = Runtime(settings, ServiceTokens(name, settings.service_token_secret), verifier, audit)
+            tokens = ServiceTokens(name, settings.service_token_secret)
+            limits = CallerLimits(settings.rates(), settings.max_streams_per_caller)
+            runtime = Runtime(settings, tokens, verifier, audit, limits)
             servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
-            chain = steps(settings, verifier, audit, runtime.connections)
+            chain = steps(settings, verifier, audit, limits, runtime.connections)
             server = _build(settings, chain, servicers, healthy)
             try:
                 port = _bind(server, settings.grpc_address)
@@ -187,7 +193,11 @@ async def serve(
 
 
 def steps(
-    settings: ServiceSettings, verifier: TokenVerifier, audit: AuditLog, connections: Connections | None
+    settings: ServiceSettings,
+    verifier: TokenVerifier,
+    audit: AuditLog,
+    limits: CallerLimits,
+    connections: Connections | None,
 ) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
     return [
@@ -196,6 +206,7 @@ def steps(
         Observe(),
         Admit(settings.max_concurrent_rpcs),
         Authenticate(verifier),
+        Limit(limits),
         Audit(audit),
         Authorize(),
         Validate(),

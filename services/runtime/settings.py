@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
+from studio.options.v1 import access_pb2
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -98,9 +99,32 @@ class ServiceSettings(Settings):
     outbound_allow: _Csv = ()
     """Where set, the only networks (CIDR) that connections may lead to."""
 
+    rate_owner: int = Field(default=5000, ge=0)
+    """Calls a second of one owner to this process, twice as many at once; one more is refused with RESOURCE_EXHAUSTED.
+    0 for any."""
+    rate_administrator: int = Field(default=5000, ge=0)
+    """The same of one administrator."""
+    rate_developer: int = Field(default=2500, ge=0)
+    """The same of one developer."""
+    rate_read_only: int = Field(default=2500, ge=0)
+    """The same of one caller who may only read."""
+    rate_no_role: int = Field(default=500, ge=0)
+    """The same of one caller whose token carries no role; of the anonymous together, one address."""
+    max_streams_per_caller: int = Field(default=200, ge=0)
+    """Streams that one caller may have open at a time in this process; forwarded requests are among them. 0 for any."""
     trusted_proxies: _Csv = PRIVATE_NETWORKS
     """Networks (CIDR) of the gateway: peers there are believed about the address of their client. An empty list is
     `none`."""
+
+    def rates(self) -> dict[access_pb2.Role.ValueType, int]:
+        """Calls a second of one caller, by role; 0 for any."""
+        return {
+            access_pb2.ROLE_OWNER: self.rate_owner,
+            access_pb2.ROLE_ADMINISTRATOR: self.rate_administrator,
+            access_pb2.ROLE_DEVELOPER: self.rate_developer,
+            access_pb2.ROLE_READ_ONLY: self.rate_read_only,
+            access_pb2.ROLE_UNSPECIFIED: self.rate_no_role,
+        }
 
     @field_validator("outbound_deny", "outbound_allow", "trusted_proxies", mode="before")
     @classmethod

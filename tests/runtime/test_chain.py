@@ -15,6 +15,7 @@ from services.runtime import context, server
 from services.runtime.audit.log import AuditLog
 from services.runtime.contract import Method, load_contract
 from services.runtime.interceptors.chain import Chain, Context, Handler, Request
+from services.runtime.limits import CallerLimits
 from services.runtime.service_client import open_channel
 from studio.redis.v1 import redis_service_pb2 as redis
 from studio.registry.v1 import resolver_service_pb2 as resolving
@@ -39,7 +40,9 @@ Code = grpc.StatusCode
 
 def test_the_steps_stand_in_the_order_of_the_design() -> None:
     audit = AuditLog.open("tests", settings())
-    names = [step.name for step in server.steps(settings(), server.verifier_of(settings()), audit, None)]
+    limits = CallerLimits({}, 0)
+    chain = server.steps(settings(), server.verifier_of(settings()), audit, limits, None)
+    names = [step.name for step in chain]
     audit.close()
     assert names == [
         "recover",
@@ -47,6 +50,7 @@ def test_the_steps_stand_in_the_order_of_the_design() -> None:
         "observe",
         "admit",
         "authenticate",
+        "limit",
         "audit",
         "authorize",
         "validate",

@@ -22,6 +22,7 @@ from services.runtime.crypto import SealedValueError
 from services.runtime.databases import connection_read_only, is_production, is_read_only
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.authorize import role_name
+from services.runtime.limits import CallerLimits
 from studio.options.v1 import access_pb2 as access
 from studio.options.v1 import errors_pb2 as e
 
@@ -43,6 +44,7 @@ class Access:
         dialling: where it may connect to.
         confirmations: asks about what is dangerous on production databases.
         decisions: records them.
+        limits: how many requests one caller may make.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Access:
         dialling: Dialling,
         confirmations: Confirmations,
         decisions: Decisions,
+        limits: CallerLimits,
     ) -> None:
         self._databases = databases
         self._vault = vault
@@ -62,6 +65,7 @@ class Access:
         self._dialling = dialling
         self._confirmations = confirmations
         self._decisions = decisions
+        self._limits = limits
         self._sessions = Sessions(pg_meta)
         self._targets = Targets()
 
@@ -72,6 +76,7 @@ class Access:
             StudioError: it may not.
         """
         caller = await self._caller(request.authorization)
+        self._limits.count(caller)
         asked = routes.find(request.method, request.target)
         return await self._decisions.recorded(caller, asked, request, self._judge(caller, asked, request))
 

@@ -8,12 +8,12 @@ from services.registry.pg_meta.client import PgMeta
 from services.registry.pg_meta.connection import TYPE, Dialling
 from services.registry.pg_meta.decisions import Decisions
 from services.registry.pg_meta.diagnosis import diagnose
+from services.registry.settings import Settings
 from services.registry.vault import Vault
-from services.runtime.audit.log import AuditLog
-from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.confirmation import Confirmations
 from services.runtime.crypto import SealedValueError
 from services.runtime.errors import reason_name
+from services.runtime.server import Runtime
 from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_UNREADABLE
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 
@@ -37,18 +37,17 @@ class Postgres:
         """Closes the connections to pg-meta."""
         await self._pg_meta.aclose()
 
-    def access(
-        self, databases: Databases, verifier: TokenVerifier, confirmations: Confirmations, audit: AuditLog
-    ) -> Access:
+    def access(self, databases: Databases, runtime: Runtime[Settings]) -> Access:
         """What decides about requests to pg-meta."""
         return Access(
             databases,
             self._vault,
-            verifier,
+            runtime.verifier,
             self._pg_meta,
             self._dialling,
-            confirmations,
-            Decisions(audit),
+            Confirmations(runtime.settings.service_token_secret.get_secret_value()),
+            Decisions(runtime.audit),
+            runtime.limits,
         )
 
     async def diagnose(self, ciphertext: str, row_id: str) -> ConnectionDiagnosis:

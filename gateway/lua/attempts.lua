@@ -1,0 +1,45 @@
+-- Slows down whoever tries credentials: past so many that were refused, an address is answered 429 in place of 401.
+-- A request with a credential that is right passes all the same, so nobody is shut out by a neighbour.
+--
+-- The state is a worker's own: with several workers an address has that many times as much.
+
+local MOST = @MOST@ -- refused credentials of one address
+local FORGIVE_EVERY_MS = 3000
+local RETRY_AFTER_S = "30"
+local MOST_ADDRESSES = 5000 -- of two generations each: the older one is forgotten when the newer one is full
+
+local MARK = "@MARK@"
+local MESSAGE = "@MESSAGE@"
+local BODY = [[@BODY@]]
+
+local newer, older, size = {}, {}, 0
+
+-- How many there were lately, this one with them.
+local function count(address, now_ms)
+  local known = newer[address]
+  if not known then
+    known = older[address] or { failures = 0, at_ms = now_ms }
+    if size >= MOST_ADDRESSES then newer, older, size = {}, newer, 0 end
+    newer[address], size = known, size + 1
+  end
+  local left = math.max(0, known.failures - (now_ms - known.at_ms) / FORGIVE_EVERY_MS)
+  known.failures, known.at_ms = math.min(left + 1, MOST + 10), now_ms
+  return known.failures
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  if not headers:get(MARK) then return end
+  headers:remove(MARK)
+  local address = handle:streamInfo():downstreamRemoteAddress():gsub(":%d+$", "")
+  if count(address, tonumber(handle:timestamp())) <= MOST then return end
+  headers:replace("retry-after", RETRY_AFTER_S)
+  headers:remove("www-authenticate")
+  if headers:get("grpc-status") then
+    headers:replace("grpc-status", "8")
+    headers:replace("grpc-message", MESSAGE)
+    return
+  end
+  headers:replace(":status", "429")
+  handle:body(true):setBytes(BODY)
+end
