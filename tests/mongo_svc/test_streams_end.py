@@ -189,7 +189,7 @@ async def test_a_sender_that_sends_nothing_hears_that_its_database_was_changed(
             call = GridFsServiceStub(channel).UploadFile(metadata=as_user())
             await call.write(gridfs.UploadFileRequest(**where, filename="f", body=HttpBody(data=b"begin")))
         async with asyncio.timeout(BOUND_S):
-            while not registry.resolved:  # noqa: ASYNC110  the registry waits for nobody
+            while not leased():  # noqa: ASYNC110  nobody tells of it
                 await asyncio.sleep(0.02)
             registry.register(mongodb_url, database_id)
             if what == "import":
