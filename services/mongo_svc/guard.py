@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymongo
 from pymongo import pool_shared
+from pymongo.asynchronous import pool
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
 from pymongo.asynchronous.pool import AsyncConnection, Pool
 from pymongo.errors import NetworkTimeout, WaitQueueTimeoutError
@@ -30,6 +31,7 @@ from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
 if TYPE_CHECKING:
+    from pymongo.network_layer import AsyncNetworkingInterface
     from pymongo.pool_options import PoolOptions
 
 MAX_FAILURES = 64
@@ -39,8 +41,25 @@ PROOF_S = 5.0
 _UNIX = ".sock"
 """By this ending the driver takes a host for a Unix socket."""
 
-_current: ContextVar[Guard | None] = ContextVar("mongodb_guard", default=None)
 _driver_dials = pool_shared._async_create_connection  # noqa: SLF001  the module's docstring says why
+_driver_opens = pool_shared._configured_protocol_interface  # noqa: SLF001  as above
+
+
+class _Attempt:
+    """A connection that is being made."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.opened: AsyncNetworkingInterface | None = None
+        """What came of it, before it is greeted and logged in on."""
+
+    def abandon(self) -> None:
+        """Closes it: the driver forgets it where it is cancelled while it waits for its pool's lock."""
+        if self.opened is not None:
+            self.opened.conn[0].abort()
+
+
+_current: ContextVar[_Attempt | None] = ContextVar("mongodb_attempt", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +139,8 @@ def pool_class(guard: Guard, limits: Limits) -> type[Pool]:
         """Connections to one server: made by the guard, and waited for no longer than we say."""
 
         async def connect(self, handler: Any = None) -> AsyncConnection:  # noqa: ANN401  the driver's own
-            token = _current.set(guard)
+            attempt = _Attempt(guard)
+            token = _current.set(attempt)
             remaining = pymongo._csot.remaining()  # noqa: SLF001  the one place that knows the operation's deadline
             bound_s = self.opts.connect_timeout or limits.connect_timeout_s
             try:
@@ -131,9 +151,12 @@ def pool_class(guard: Guard, limits: Limits) -> type[Pool]:
                     connection = await super().connect(handler)
             except TimeoutError as error:
                 guard.note(self.address, error)
+                attempt.abandon()
                 raise NetworkTimeout(f"{where(self.address)}: timed out") from error
-            except Exception as error:
-                guard.note(self.address, error)
+            except BaseException as error:
+                if isinstance(error, Exception):
+                    guard.note(self.address, error)
+                attempt.abandon()
                 raise
             finally:
                 _current.reset(token)
@@ -172,6 +195,8 @@ def install() -> None:
         if calls not in function.__code__.co_names:
             raise _unguarded(f"{function.__qualname__} does not call {calls}")
     pool_shared._async_create_connection = _dial  # noqa: SLF001  as above
+    # By name: the module has it from `pool_shared`, and does not say so.
+    setattr(pool, "_configured_protocol_interface", _open)  # noqa: B010
 
 
 async def prove() -> None:
@@ -239,5 +264,14 @@ def _unguarded(why: str) -> RuntimeError:
 
 async def _dial(address: tuple[str, int | None], options: PoolOptions) -> socket.socket:
     """In place of the driver's own. Clients that are not ours, in a test say, keep that."""
-    guard = _current.get()
-    return await (_driver_dials(address, options) if guard is None else guard.connect(*address))
+    attempt = _current.get()
+    return await (_driver_dials(address, options) if attempt is None else attempt.guard.connect(*address))
+
+
+async def _open(*args: Any) -> AsyncNetworkingInterface:  # noqa: ANN401  the driver's own
+    """As the driver's own; what it returns is known to the attempt that it is made for."""
+    opened = await _driver_opens(*args)
+    attempt = _current.get()
+    if attempt is not None:
+        attempt.opened = opened
+    return opened

@@ -11,6 +11,7 @@ from pymongo.asynchronous.pool import Pool
 
 from services.mongo_svc import guard
 from services.mongo_svc.guard import Guard
+from services.mongo_svc.limits import DEFAULTS
 from services.runtime.addresses import AddressPolicy
 from services.runtime.errors import StudioError, reason_name
 from tests.mongo_svc.conftest import OpenClient
@@ -86,6 +87,38 @@ async def test_a_driver_that_connects_in_another_way_is_noticed(monkeypatch: pyt
 
     with pytest.raises(RuntimeError, match="past the guard"):
         await guard.prove()
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
+    start_server: StartServer, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver forgets one where it is cancelled between opening it and greeting the server: it waits for a lock."""
+    opened, ended = asyncio.Event(), asyncio.Event()
+    opens = guard._driver_opens  # noqa: SLF001  what is replaced below
+
+    async def opens_when_others_use_the_pool(*args: Any) -> Any:  # noqa: ANN401  the driver's own
+        made = await opens(*args)
+        await pool.lock.acquire()
+        opened.set()
+        return made
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del writer
+        try:
+            await reader.read()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(guard, "_driver_opens", opens_when_others_use_the_pool)
+    port = await start_server(serve)
+    client = open_client(f"mongodb://127.0.0.1:{port}")
+    pool = guard.pool_class(client.guard, DEFAULTS)(("127.0.0.1", port), client.driver.options.pool_options)
+    connecting = asyncio.create_task(pool.connect())
+    await asyncio.wait_for(opened.wait(), 10)
+    connecting.cancel()
+    await asyncio.wait({connecting})
+    assert connecting.cancelled()
+    await asyncio.wait_for(ended.wait(), 10)
 
 
 async def test_a_member_that_a_server_announces_is_refused_where_its_address_is(
