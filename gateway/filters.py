@@ -26,6 +26,12 @@ DISABLED: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterCo
 COMPRESS_FROM_BYTES = 16 * 1024
 """Smaller answers cost more to compress than to send."""
 
+NOT_OF_GRPC = r".*[^:a-z0-9_.-].*|.*-bin"
+"""Names of headers that HTTP allows and gRPC does not, or whose value it takes for base64.
+
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, `Custom-Metadata`.
+"""
+
 PREFLIGHT_CACHE_S = 600
 
 
@@ -83,12 +89,18 @@ def cors_policy(settings: GatewaySettings) -> Config:
 def without_grpc_headers() -> Config:
     """For REST routes: what gRPC means by a header, the gateway says, not the client.
 
-    `grpc-timeout` would replace the deadline; `grpc-encoding` would have the service unpack what is not packed.
+    `grpc-timeout` would replace the deadline; `grpc-encoding` would have the service unpack what is not packed. And of
+    a header that gRPC can't carry a service would end the call, which is a 500 for the caller.
     """
-    mutation = {"remove_on_match": {"key_matcher": {"prefix": "grpc-", "ignore_case": True}}}
+    matchers: list[Config] = [
+        {"prefix": "grpc-", "ignore_case": True},
+        {"safe_regex": {"regex": NOT_OF_GRPC}},
+    ]
     return {
         "@type": f"{TYPE}.header_mutation.v3.HeaderMutationPerRoute",
-        "mutations": {"request_mutations": [mutation]},
+        "mutations": {
+            "request_mutations": [{"remove_on_match": {"key_matcher": matcher}} for matcher in matchers]
+        },
     }
 
 
