@@ -7,7 +7,6 @@ https://www.mongodb.com/docs/manual/reference/command/listCollections/
 from __future__ import annotations
 
 import base64
-import binascii
 import heapq
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -275,5 +274,5 @@ def _token(name: str) -> str:
 def _name_of(token: str) -> str | None:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode() if token else None
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, not ASCII, or not UTF-8 inside
         raise StudioError(ERROR_REASON_INVALID_CURSOR, "The page token is none of this listing.") from None

@@ -92,6 +92,9 @@ async def test_a_pipeline_is_streamed_as_raw_bson(mongo_reader: MongoApi, orders
     assert answer.headers["content-type"] == "application/bson"
     assert [each["_id"] for each in bson.decode_all(answer.content)] == list(range(2000))
 
+    none = await mongo_reader.http.post(path, json={**orders, "pipeline": [{"$match": {"_id": -1}}]})
+    assert (none.content, none.headers["content-type"]) == (b"", "application/bson")
+
     few = await mongo_reader.http.post(path, json={**body, "limit": 2})
     assert bson.decode_all(few.content) == [{"_id": 0, "total": 0}, {"_id": 1, "total": 10}]
 

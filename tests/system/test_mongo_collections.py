@@ -329,8 +329,9 @@ async def test_thousands_of_collections_are_listed_page_by_page_in_order(
         "c149",
         *(f"c149{digit}" for digit in range(10)),
     ]
-    bad = await refused(mongo_reader, "GET", "collections", databaseName=mongo_database, pageToken="%")
-    assert bad == (400, "INVALID_CURSOR")
+    for token in ("%", "é"):
+        bad = await refused(mongo_reader, "GET", "collections", databaseName=mongo_database, pageToken=token)
+        assert bad == (400, "INVALID_CURSOR")
 
 
 async def test_views_and_collections_are_told_apart(

@@ -27,6 +27,8 @@ async def chunks(batches: AsyncGenerator[bytes, None]) -> AsyncGenerator[HttpBod
             async for batch in batches:
                 yield HttpBody(content_type=BSON_TYPE, data=batch)
                 begun = True
+            if not begun:
+                yield HttpBody(content_type=BSON_TYPE)
         except Exception as error:
             if begun:
                 yield HttpBody(content_type=BSON_TYPE, data=broken_off(error))
