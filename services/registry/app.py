@@ -13,6 +13,7 @@ from services.registry.engines import Engines
 from services.registry.feed import Feed
 from services.registry.flags import Flags
 from services.registry.handlers.authorization import AuthorizationHandler
+from services.registry.handlers.documentation import DocumentationHandler
 from services.registry.handlers.registry import RegistryHandler
 from services.registry.handlers.resolver import ResolverHandler
 from services.registry.health.checker import Checker
@@ -34,7 +35,11 @@ from services.runtime.addresses import AddressPolicy
 from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
 from studio.envoy.auth.v3 import external_auth_pb2_grpc
-from studio.registry.v1 import registry_service_pb2_grpc, resolver_service_pb2_grpc
+from studio.registry.v1 import (
+    documentation_service_pb2_grpc,
+    registry_service_pb2_grpc,
+    resolver_service_pb2_grpc,
+)
 
 if TYPE_CHECKING:
     from services.registry.pg_meta.postgres import Postgres
@@ -81,6 +86,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
                 "studio.registry.v1.ResolverService",
                 resolver_service_pb2_grpc.add_ResolverServiceServicer_to_server,
                 ResolverHandler(databases, store, feed),
+            ),
+            Servicer(
+                "studio.registry.v1.DocumentationService",
+                documentation_service_pb2_grpc.add_DocumentationServiceServicer_to_server,
+                DocumentationHandler(settings.documented_areas()),
             ),
             Servicer(
                 "envoy.service.auth.v3.Authorization",

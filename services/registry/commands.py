@@ -17,6 +17,7 @@ from services.registry.stored_values import BATCH_ROWS, MAX_BATCH_ROWS, Operatio
 from services.registry.vault import Form, Vault
 from services.registry.verification import verify
 from services.runtime import settings as runtime_settings
+from services.runtime.openapi import render
 
 FAILED = 1
 """Exit code: some rows are not as they should be."""
@@ -49,6 +50,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "import", help="encrypt connection strings that crypto-js wrote or that are not encrypted"
     )
     verified = commands.add_parser("verify", help="check that every connection string opens")
+    commands.add_parser("openapi", help="print the OpenAPI document of the whole API")
     for each in (rotate, imported):
         each.add_argument("--dry-run", action="store_true", help="only say what would be done")
     for each in (rotate, imported, verified):
@@ -74,6 +76,8 @@ def run_command(arguments: argparse.Namespace) -> None:
             settings = runtime_settings.load(MigrationSettings)
             for line in migrate(settings.database_url.get_secret_value()):
                 _say(command, line)
+        elif command == "openapi":
+            sys.stdout.write(render(indent=2).decode() + "\n")
         elif command == "verify":
             _verify(arguments)
         else:

@@ -122,6 +122,16 @@ class Settings(ServiceSettings, KeySettings):
             "bun_api": self.enable_bun_api_management,
         }
 
+    def documented_areas(self) -> list[str]:
+        """What the OpenAPI document is about (`services.runtime.openapi.AREAS`)."""
+        areas = {
+            "redis": self.enable_redis_management,
+            "mongodb": self.enable_mongodb_management,
+            "bun": self.enable_bun_api_management,
+            "postgres": self.pg_meta_url is not None,
+        }
+        return ["registry", *(area for area, is_on in areas.items() if is_on)]
+
     def on_railway(self) -> bool:
         """Whether this runs on Railway."""
         return any((self.railway_environment_name, self.railway_environment_id, self.railway_environment))

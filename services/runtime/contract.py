@@ -80,6 +80,8 @@ class Method:
     """Full name of the message that a body taken as bytes holds as JSON; empty where the request itself is JSON."""
     response_json: str = ""
     """Full name of the message that an answer given as bytes holds as JSON; empty for any other answer."""
+    response_types: tuple[str, ...] = ()
+    """Media types of an answer given as bytes, beside what `response_json` says."""
     client_streaming: bool = False
     """The request is a stream; over HTTP one body, however long."""
     effect: access_pb2.Effect.ValueType = access_pb2.EFFECT_UNSPECIFIED
@@ -171,6 +173,7 @@ def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
                     comment=comments.get((_SERVICE, service_index, _METHOD, method_index), ""),
                     request_json=rest.request_json,
                     response_json=rest.response_json,
+                    response_types=tuple(rest.response_types),
                     client_streaming=method.client_streaming,
                     effect=access.effect,
                     database_field=access.database or (DATABASE_FIELD if method.input_type in named else ""),

@@ -320,7 +320,7 @@ def unnamed_bodies(files: Files) -> list[str]:
             for each in (rest.request_json, rest.response_json)
             if each and each not in known
         ]
-        if rest.response_json and method.output_type.lstrip(".") != HTTP_BODY:
+        if (rest.response_json or rest.response_types) and method.output_type.lstrip(".") != HTTP_BODY:
             wrong.append(f"{name}: response_json")
         takes_bytes = any(
             field.type_name.lstrip(".") == HTTP_BODY for field in known[method.input_type.lstrip(".")].field
@@ -328,7 +328,7 @@ def unnamed_bodies(files: Files) -> list[str]:
         if rest.request_json and not takes_bytes:
             wrong.append(f"{name}: request_json")
         if (
-            not (method.server_streaming or rest.response_json)
+            not (method.server_streaming or rest.response_json or rest.response_types)
             and method.output_type.lstrip(".") == HTTP_BODY
         ):
             wrong.append(f"{name}: no response_json")
