@@ -176,6 +176,7 @@ class Databases:
         Raises:
             StudioError: DB_NOT_FOUND, REGISTRY_READ_ONLY.
         """
+        await self.get(database_id)  # the audit log shall know what it was called
         if not await self._store.delete(database_id):
             raise not_found()
         log.info("database.deleted", database_id=database_id)
