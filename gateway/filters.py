@@ -8,6 +8,7 @@ from typing import Any
 from gateway import auth, engines, limits, pg_meta
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
+from services.runtime.auth import identity
 from services.runtime.contract import Contract
 
 Config = dict[str, Any]
@@ -81,7 +82,7 @@ def cors_policy(settings: GatewaySettings) -> Config:
         "allow_headers": f"authorization, content-type, accept, {confirmation.HEADER}",
         "expose_headers": "x-next-page-token, x-stale, x-request-id, retry-after, content-disposition",
         "max_age": str(PREFLIGHT_CACHE_S),
-        # Tokens travel in a header that pages set themselves, never in a cookie.
+        # Pages of other origins show a token, in a header that they set themselves: the cookie is for our own.
         "allow_credentials": False,
     }
 
@@ -114,12 +115,21 @@ def with_original_path() -> Config:
 
 
 def _client_address() -> Config:
-    """Tells services where a request comes from; what clients say under this name, the listener has removed."""
-    header = {"key": client_address.HEADER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
-    append = {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    """Tells services where a request comes from and which host it asked for.
+
+    What clients say under these names, the listener has removed.
+    """
+    headers = {
+        client_address.HEADER: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        identity.AUTHORITY: "%REQ(:AUTHORITY)%",
+    }
+    appended = [
+        {"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+        for name, value in headers.items()
+    ]
     return {
         "@type": f"{TYPE}.header_mutation.v3.HeaderMutation",
-        "mutations": {"request_mutations": [{"append": append}]},
+        "mutations": {"request_mutations": appended},
     }
 
 

@@ -94,7 +94,7 @@ async def _data_plane(
         RequestId(TrustedProxies(settings.trusted_proxies)),
         Observe(),
         Admit(settings.bun_max_requests),
-        Authenticate(runtime.verifier),
+        Authenticate(runtime.identity),
         Limit(runtime.limits),
         Audit(runtime.audit),
         Authorize(),

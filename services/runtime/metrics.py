@@ -32,3 +32,10 @@ AUDIT_REFUSED = Counter(
 )
 
 BACKGROUND_FAILURES = Counter("studio_background_failures_total", "Background tasks that failed.", ("task",))
+
+WRONG_CREDENTIALS = Counter(
+    "studio_wrong_credentials_total", "Credentials that were refused as wrong.", ("credential",)
+)
+CREDENTIALS_SYNCED = Gauge(
+    "studio_credentials_watch_synced", "1 while it arrives which API keys and sessions have ended."
+)

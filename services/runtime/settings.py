@@ -83,6 +83,10 @@ class ServiceSettings(Settings):
     """JWKS with the public keys of user tokens."""
     service_token_secret: SigningSecret
     """Signs the tokens by which services of this system know each other."""
+    credentials_offline_s: float = Field(default=900.0, ge=0, le=86400)
+    """Seconds for which known API keys and sessions count while nobody tells which of them have ended."""
+    auth_failures_max: int = Field(default=50, ge=0, le=100_000)
+    """Wrong credentials from one address after which it gets 429 for a while; 0 for no limit."""
     log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
     max_concurrent_rpcs: int = Field(default=1000, ge=1)
