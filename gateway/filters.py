@@ -22,6 +22,10 @@ CLIENT_ADDRESS = "studio.client_address"
 LUA = "studio.gateway"
 """The Lua filter's name is the key of the route metadata that it reads: `errors.METADATA`."""
 
+COUNTING = "counting"
+"""Name of the script that only counts refused credentials."""
+_COUNTING_ALONE = "function envoy_on_response(handle) is_refusal(handle) end"
+
 DISABLED: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 
 COMPRESS_FROM_BYTES = 16 * 1024
@@ -47,13 +51,12 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
         _filter("studio.healthz", _health_check("/healthz")),
         _filter("studio.readyz", _health_check("/readyz", _ready_clusters(settings))),
         *limits.by_address(settings),
-        *limits.refused_credentials(settings),
         _filter("envoy.filters.http.jwt_authn", auth.jwt_authn(settings)),
         *limits.by_credential(settings),
         *_decisions(settings),
         # Before the transcoder: it sees a request's body as it came, and an answer after it has become JSON. After
         # the token's check: nobody's body is read who has none.
-        _filter(LUA, _lua()),
+        _filter(LUA, _lua(settings)),
         _filter(HEADER_MUTATION, {"@type": f"{TYPE}.header_mutation.v3.HeaderMutation"}),
         _filter(TRANSCODER, _transcoder(contract, settings, descriptors)),
         _filter(
@@ -103,6 +106,13 @@ def without_grpc_headers() -> Config:
             "request_mutations": [{"remove_on_match": {"key_matcher": matcher}} for matcher in matchers]
         },
     }
+
+
+def without_reshaping(settings: GatewaySettings) -> Config:
+    """For routes whose answers stay as they are: all that the script does there is to count refused credentials."""
+    if not limits.counting(settings):
+        return DISABLED
+    return {"@type": f"{TYPE}.lua.v3.LuaPerRoute", "name": COUNTING}
 
 
 def with_original_path() -> Config:
@@ -169,12 +179,16 @@ def _transcoder(contract: Contract, settings: GatewaySettings, descriptors: Path
     }
 
 
-def _lua() -> Config:
+def _lua(settings: GatewaySettings) -> Config:
     source = Path(__file__).parent / "lua" / "errors.lua"
-    return {
+    counting = limits.counting(settings)
+    config: Config = {
         "@type": f"{TYPE}.lua.v3.Lua",
-        "default_source_code": {"inline_string": source.read_text()},
+        "default_source_code": {"inline_string": counting + source.read_text()},
     }
+    if counting:
+        config["source_codes"] = {COUNTING: {"inline_string": counting + _COUNTING_ALONE}}
+    return config
 
 
 def _health_check(path: str, clusters: Config | None = None) -> Config:
