@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from services.runtime.audit.log import AuditLog
 from services.runtime.audit.notes import note_message
 from services.runtime.contract import DESCRIPTORS, Method, load_contract
 from services.runtime.errors import StudioError
+from services.runtime.interceptors.audit import Audit
+from services.runtime.interceptors.chain import Context, Request, Requests
+from studio.mongodb.v1 import gridfs_service_pb2 as files
 from studio.mongodb.v1 import user_service_pb2 as users
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import bulk_service_pb2 as bulk
@@ -78,9 +81,8 @@ def recorded(service: Running) -> list[AuditEvent]:
     return events
 
 
-def on_disk(service: Running) -> bytes:
-    """All that the spool's files hold."""
-    directory = Path(str(service.runtime.settings.audit_spool_dir))
+def on_disk(directory: Path) -> bytes:
+    """All that a spool's files hold."""
     return b"".join(path.read_bytes() for path in sorted(directory.glob("*.events")))
 
 
@@ -187,14 +189,14 @@ async def test_a_change_is_on_disk_before_it_is_made_and_its_outcome_before_it_i
     seen: list[bytes] = []
 
     async def change(request: redis.SetValueRequest) -> None:
-        seen.append(on_disk(service))
+        seen.append(on_disk(tmp_path))
         # As the handlers of bodies do: what is known only now is there for the next start, too.
         note_message(keys.RenameKeyRequest(new_key=common_pb2.Blob(value=f"{request.key}:late")))
-        seen.append(on_disk(service))
+        seen.append(on_disk(tmp_path))
 
     async with running(redis_servicer(Recording(change)), audit_spool_dir=str(tmp_path)) as service:
         await service.redis.SetValue(SET, metadata=OWNER)
-        seen.append(on_disk(service))
+        seen.append(on_disk(tmp_path))
         (event,) = recorded(service)
         assert [b"user:1" in each for each in seen] == [True, True, True]
         assert [b"user:1:late" in each for each in seen] == [False, True, True]
@@ -282,3 +284,37 @@ def test_every_change_names_what_it_is_about(method: Method) -> None:
     if method.request_json:
         plans.append(targets.plan_of(Default().FindMessageTypeByName(method.request_json)))
     assert (any(plans)) != (method.action in WITHOUT_A_TARGET)
+
+
+async def test_a_stream_of_requests_is_recorded_by_its_first_message_once_that_is_read(
+    tmp_path: Path,
+) -> None:
+    log = AuditLog.open("tests", settings(audit_spool_dir=str(tmp_path)))
+    method = load_contract().methods["/studio.mongodb.v1.GridFsService/UploadFile"]
+    read: list[Message] = []
+
+    async def messages() -> AsyncIterator[Message]:
+        for filename in ("a.txt", ""):
+            read.append(files.UploadFileRequest(database_id=UUID, filename=filename))
+            yield read[-1]
+
+    async def take(request: Request, _: Context) -> None:
+        assert isinstance(request, Requests)
+        assert read == [], "the step itself reads nothing"
+        await request.first()
+        assert b"a.txt" in on_disk(tmp_path)
+        assert len([each async for each in request]) == 2
+
+    async def refuse(_: Request, __: Context) -> None:
+        raise StudioError(e.ERROR_REASON_PERMISSION_DENIED, "no")
+
+    context: Any = None
+    await Audit(log).wrap(method, take)(Requests(messages()), context)
+    with pytest.raises(StudioError):
+        await Audit(log).wrap(method, refuse)(Requests(messages()), context)
+    batch = log.spool.batch(10, 1 << 20)
+    assert batch is not None
+    taken, refused = [AuditEvent.FromString(each) for each in batch.events]
+    assert (taken.outcome, taken.database_id, dict(taken.target)) == ("ok", UUID, {"filename": "a.txt"})
+    assert (refused.outcome, refused.database_id) == ("denied", "")
+    log.close()
