@@ -13,8 +13,7 @@ class Request:
     method: str
     target: str
     """Path and query, as the client sent them."""
-    identity: tuple[tuple[str, str], ...] = field(repr=False)
-    """The headers by which its caller is known."""
+    authorization: str = field(repr=False)
     content_type: str
     confirmation: str = field(repr=False)
     """The token of an earlier refusal; empty for none."""
