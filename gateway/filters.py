@@ -8,6 +8,7 @@ from typing import Any
 from gateway import auth, engines, limits, pg_meta
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
+from services.runtime.auth import identity
 from services.runtime.contract import Contract
 
 Config = dict[str, Any]
@@ -20,6 +21,10 @@ COMPRESSOR = "envoy.filters.http.compressor"
 CLIENT_ADDRESS = "studio.client_address"
 LUA = "studio.gateway"
 """The Lua filter's name is the key of the route metadata that it reads: `errors.METADATA`."""
+
+COUNTING = "counting"
+"""Name of the script that only counts refused credentials."""
+_COUNTING_ALONE = "function envoy_on_response(handle) is_refusal(handle) end"
 
 DISABLED: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 
@@ -40,20 +45,18 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
     return [
         # First: whoever decides about a request may ask where it comes from.
         _filter(CLIENT_ADDRESS, _client_address()),
-        *_hsts(settings),
         _filter(COMPRESSOR, _compressor()),
         # Before whatever may refuse a request, so that a page can read the refusal.
         _filter(CORS, {"@type": f"{TYPE}.cors.v3.Cors"}),
         _filter("studio.healthz", _health_check("/healthz")),
         _filter("studio.readyz", _health_check("/readyz", _ready_clusters(settings))),
         *limits.by_address(settings),
-        *limits.refused_credentials(settings),
         _filter("envoy.filters.http.jwt_authn", auth.jwt_authn(settings)),
         *limits.by_credential(settings),
         *_decisions(settings),
         # Before the transcoder: it sees a request's body as it came, and an answer after it has become JSON. After
         # the token's check: nobody's body is read who has none.
-        _filter(LUA, _lua()),
+        _filter(LUA, _lua(settings)),
         _filter(HEADER_MUTATION, {"@type": f"{TYPE}.header_mutation.v3.HeaderMutation"}),
         _filter(TRANSCODER, _transcoder(contract, settings, descriptors)),
         _filter(
@@ -62,22 +65,6 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
             {"@type": f"{TYPE}.router.v3.Router", "suppress_envoy_headers": True},
         ),
     ]
-
-
-def _hsts(settings: GatewaySettings) -> list[Config]:
-    """First, so that it sees every answer last: https://www.rfc-editor.org/rfc/rfc6797#section-6.1.
-
-    It speaks for this origin, so nobody behind it has a say.
-    """
-    if settings.gateway_tls_certificate is None or settings.gateway_hsts_max_age_s == 0:
-        return []
-    header = {"key": "strict-transport-security", "value": f"max-age={settings.gateway_hsts_max_age_s}"}
-    mutation = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
-    config = {
-        "@type": f"{TYPE}.header_mutation.v3.HeaderMutation",
-        "mutations": {"response_mutations": [mutation]},
-    }
-    return [_filter("studio.hsts", config)]
 
 
 def _decisions(settings: GatewaySettings) -> list[Config]:
@@ -98,7 +85,7 @@ def cors_policy(settings: GatewaySettings) -> Config:
         "allow_headers": f"authorization, content-type, accept, {confirmation.HEADER}",
         "expose_headers": "x-next-page-token, x-stale, x-request-id, retry-after, content-disposition",
         "max_age": str(PREFLIGHT_CACHE_S),
-        # Tokens travel in a header that pages set themselves, never in a cookie.
+        # Pages of other origins show a token, in a header that they set themselves: the cookie is for our own.
         "allow_credentials": False,
     }
 
@@ -121,6 +108,13 @@ def without_grpc_headers() -> Config:
     }
 
 
+def without_reshaping(settings: GatewaySettings) -> Config:
+    """For routes whose answers stay as they are: all that the script does there is to count refused credentials."""
+    if not limits.counting(settings):
+        return DISABLED
+    return {"@type": f"{TYPE}.lua.v3.LuaPerRoute", "name": COUNTING}
+
+
 def with_original_path() -> Config:
     """For routes that change the path: keeps the client's for the access log."""
     original = {"key": "x-envoy-original-path", "value": "%REQ(:PATH)%"}
@@ -131,12 +125,21 @@ def with_original_path() -> Config:
 
 
 def _client_address() -> Config:
-    """Tells services where a request comes from; what clients say under this name, the listener has removed."""
-    header = {"key": client_address.HEADER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
-    append = {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    """Tells services where a request comes from and which host it asked for.
+
+    What clients say under these names, the listener has removed.
+    """
+    headers = {
+        client_address.HEADER: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        identity.AUTHORITY: "%REQ(:AUTHORITY)%",
+    }
+    appended = [
+        {"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+        for name, value in headers.items()
+    ]
     return {
         "@type": f"{TYPE}.header_mutation.v3.HeaderMutation",
-        "mutations": {"request_mutations": [{"append": append}]},
+        "mutations": {"request_mutations": appended},
     }
 
 
@@ -176,12 +179,16 @@ def _transcoder(contract: Contract, settings: GatewaySettings, descriptors: Path
     }
 
 
-def _lua() -> Config:
+def _lua(settings: GatewaySettings) -> Config:
     source = Path(__file__).parent / "lua" / "errors.lua"
-    return {
+    counting = limits.counting(settings)
+    config: Config = {
         "@type": f"{TYPE}.lua.v3.Lua",
-        "default_source_code": {"inline_string": source.read_text()},
+        "default_source_code": {"inline_string": counting + source.read_text()},
     }
+    if counting:
+        config["source_codes"] = {COUNTING: {"inline_string": counting + _COUNTING_ALONE}}
+    return config
 
 
 def _health_check(path: str, clusters: Config | None = None) -> Config:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from gateway import clusters, engines
 from gateway.errors import METADATA, Config
-from gateway.filters import COMPRESSOR, CORS, DISABLED, LUA, TRANSCODER, cors_policy
+from gateway.filters import COMPRESSOR, CORS, DISABLED, LUA, TRANSCODER, cors_policy, without_reshaping
 from gateway.settings import GatewaySettings
 
 PATHS = r"/api/platform/bun/[^/]+/proxy(?:/.*)?"
@@ -76,7 +76,7 @@ def _match() -> Config:
 
 
 def _route(match: Config, settings: GatewaySettings, action: Config) -> Config:
-    config: Config = {TRANSCODER: DISABLED, LUA: DISABLED, COMPRESSOR: DISABLED}
+    config: Config = {TRANSCODER: DISABLED, LUA: without_reshaping(settings), COMPRESSOR: DISABLED}
     if settings.cors_allow_origins:
         config[CORS] = _cors(settings)
     return {

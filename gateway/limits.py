@@ -46,10 +46,10 @@ def by_credential(settings: GatewaySettings) -> list[Config]:
     )
 
 
-def refused_credentials(settings: GatewaySettings) -> list[Config]:
-    """The filter that counts them; it sees answers of the token's check, so it stands before it."""
+def counting(settings: GatewaySettings) -> str:
+    """The script that counts refused credentials, to stand before others; empty where they are not counted."""
     if not settings.gateway_max_refused_per_address:
-        return []
+        return ""
     text = (Path(__file__).parent / "lua" / "attempts.lua").read_text()
     reason = reason_name(ERROR_REASON_RESOURCE_EXHAUSTED)
     shown = json.dumps(body(TOO_MANY_REFUSED, reason, retryable=True)["json_format"], separators=(",", ":"))
@@ -60,8 +60,7 @@ def refused_credentials(settings: GatewaySettings) -> list[Config]:
         "BODY": shown,
     }.items():
         text = text.replace(f"@{name}@", value)
-    config = {"@type": f"{_TYPE}.lua.v3.Lua", "default_source_code": {"inline_string": text}}
-    return [{"name": "studio.attempts", "typed_config": config}]
+    return text
 
 
 def _rate_limit(name: str, per_second: int, keys: dict[str, list[Config]]) -> list[Config]:

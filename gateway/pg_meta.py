@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import paths, sds
+from gateway import paths
 from gateway.errors import METADATA
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
+from services.runtime.auth import identity
 
 Config = dict[str, Any]
 
@@ -38,12 +39,20 @@ _NOT_PASSED_ON = (
     "cookie",
     client_address.HEADER,
     confirmation.HEADER,
+    identity.AUTHORITY,
+    identity.CSRF_TOKEN,
     # What pg-meta takes as settings: whose connection it is, and under which name it shows in the database.
     "pg",
     "x-pg-application-name",
     "x-supabase-info",
 )
-_TOLD = ("authorization", "content-type", "x-request-id", client_address.HEADER, confirmation.HEADER)
+_TOLD = (
+    *sorted(identity.HEADERS - {identity.VERB}),
+    "content-type",
+    "x-request-id",
+    client_address.HEADER,
+    confirmation.HEADER,
+)
 """Headers that the registry decides by, or notes."""
 _NOT_PASSED_BACK = (
     # pg-meta lets every origin read its answers; who may is said by this gateway.
@@ -128,7 +137,10 @@ def credential(token_file: Path) -> Config:
                 "typed_config": {
                     "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
                     "header": "authorization",
-                    "credential": sds.source(token_file, TOKEN_NAME),
+                    "credential": {
+                        "name": TOKEN_NAME,
+                        "sds_config": {"path_config_source": {"path": str(token_file)}},
+                    },
                 },
             },
         },

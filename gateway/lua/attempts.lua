@@ -1,7 +1,8 @@
 -- Slows down whoever tries credentials: past so many that were refused, an address is answered 429 in place of 401.
 -- A request with a credential that is right passes all the same, so nobody is shut out by a neighbour.
 --
--- The state is a worker's own: with several workers an address has that many times as much.
+-- Stands before whichever script looks at answers, since a script of its own would cost every answer as much again as
+-- that. The state is a worker's own: with several workers an address has that many times as much.
 
 local MOST = @MOST@ -- refused credentials of one address
 local FORGIVE_EVERY_MS = 3000
@@ -27,19 +28,21 @@ local function count(address, now_ms)
   return known.failures
 end
 
-function envoy_on_response(handle)
+-- Whether this is an answer to a credential that is wrong; it needs nothing more then.
+local function is_refusal(handle)
   local headers = handle:headers()
-  if not headers:get(MARK) then return end
+  if not headers:get(MARK) then return false end
   headers:remove(MARK)
   local address = handle:streamInfo():downstreamRemoteAddress():gsub(":%d+$", "")
-  if count(address, tonumber(handle:timestamp())) <= MOST then return end
+  if count(address, tonumber(handle:timestamp())) <= MOST then return true end
   headers:replace("retry-after", RETRY_AFTER_S)
   headers:remove("www-authenticate")
   if headers:get("grpc-status") then
     headers:replace("grpc-status", "8")
     headers:replace("grpc-message", MESSAGE)
-    return
+    return true
   end
   headers:replace(":status", "429")
   handle:body(true):setBytes(BODY)
+  return true
 end

@@ -243,6 +243,7 @@ function envoy_on_request(handle)
 end
 
 function envoy_on_response(handle)
+  if is_refusal and is_refusal(handle) then return end
   local headers = handle:headers()
   local content_type = headers:get("content-type") or ""
   local rest = handle:metadata()

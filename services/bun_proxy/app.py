@@ -94,13 +94,13 @@ async def _data_plane(
         RequestId(TrustedProxies(settings.trusted_proxies)),
         Observe(),
         Admit(settings.bun_max_requests),
-        Authenticate(runtime.verifier),
+        Authenticate(runtime.identity),
         Limit(runtime.limits),
         Audit(runtime.audit),
         Authorize(),
     ]
     confirmations = Confirmations(settings.service_token_secret.get_secret_value())
-    server = Server(Plane(databases, steps, confirmations).handle, settings.limits(), runtime.tls)
+    server = Server(Plane(databases, steps, confirmations).handle, settings.limits())
     try:
         port = await server.start(settings.proxy_address)
     except OSError as error:

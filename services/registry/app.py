@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 
 from services.registry import environment
 from services.registry.cache.lists import CachedLists, Lists, Uncached
+from services.registry.credentials.feed import CredentialFeed
+from services.registry.credentials.keys import ApiKeys
+from services.registry.credentials.memory import MemoryCredentials
+from services.registry.credentials.postgres import PostgresCredentials
+from services.registry.credentials.sessions import Sessions
+from services.registry.credentials.source import StoredCredentials
 from services.registry.databases import Databases
 from services.registry.engines import Engines
 from services.registry.feed import Feed
 from services.registry.flags import Flags
 from services.registry.handlers.authorization import AuthorizationHandler
+from services.registry.handlers.credentials import ApiKeyHandler, CredentialHandler, SessionHandler
 from services.registry.handlers.documentation import DocumentationHandler
 from services.registry.handlers.registry import RegistryHandler
 from services.registry.handlers.resolver import ResolverHandler
@@ -36,9 +43,12 @@ from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
 from studio.envoy.auth.v3 import external_auth_pb2_grpc
 from studio.registry.v1 import (
+    api_key_service_pb2_grpc,
+    credential_service_pb2_grpc,
     documentation_service_pb2_grpc,
     registry_service_pb2_grpc,
     resolver_service_pb2_grpc,
+    session_service_pb2_grpc,
 )
 
 if TYPE_CHECKING:
@@ -50,16 +60,17 @@ log = get_logger(__name__)
 @contextlib.asynccontextmanager
 async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncIterator[Sequence[Servicer]]:
     """The registry's servicers; starts whether or not PostgreSQL is up."""
-    feed = Feed()
+    feed, ends = Feed(), CredentialFeed()
 
     async def end_watches() -> None:
         # A watch has no end of its own: left alone, each would use up the whole grace.
         await runtime.stopping.wait()
         feed.down()
+        ends.down()
 
     runtime.background("registry.end_watches", end_watches)
     async with contextlib.AsyncExitStack() as stack:
-        stored, pool = await _open_store(settings, runtime, feed, stack)
+        stored, pool = await _open_store(settings, runtime, feed, ends, stack)
         vault, flags = Vault(settings), Flags(settings.flags())
         pg_meta = _open_pg_meta(settings, vault, stack)
         others = {"postgres": pg_meta.diagnose} if pg_meta else {}
@@ -97,7 +108,36 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
                 external_auth_pb2_grpc.add_AuthorizationServicer_to_server,
                 AuthorizationHandler(access),
             ),
+            *_credentials(runtime, pool, ends, pages),
         ]
+
+
+def _credentials(
+    runtime: Runtime[Settings], pool: Pool | None, ends: CredentialFeed, pages: PageTokens
+) -> Sequence[Servicer]:
+    """API keys and sessions; this process, too, learns from here what they are worth."""
+    identity = runtime.identity
+    store = PostgresCredentials(pool) if pool else MemoryCredentials()
+    source = StoredCredentials(store, ends)
+    runtime.know_credentials(source)
+    opened = Sessions(identity.sessions, store, ends, identity.credentials)
+    return (
+        Servicer(
+            "studio.registry.v1.ApiKeyService",
+            api_key_service_pb2_grpc.add_ApiKeyServiceServicer_to_server,
+            ApiKeyHandler(ApiKeys(store, ends, pages)),
+        ),
+        Servicer(
+            "studio.registry.v1.SessionService",
+            session_service_pb2_grpc.add_SessionServiceServicer_to_server,
+            SessionHandler(opened),
+        ),
+        Servicer(
+            "studio.registry.v1.CredentialService",
+            credential_service_pb2_grpc.add_CredentialServiceServicer_to_server,
+            CredentialHandler(source),
+        ),
+    )
 
 
 def _open_pg_meta(settings: Settings, vault: Vault, stack: contextlib.AsyncExitStack) -> Postgres | None:
@@ -118,15 +158,20 @@ def _open_pg_meta(settings: Settings, vault: Vault, stack: contextlib.AsyncExitS
 
 
 async def _open_store(
-    settings: Settings, runtime: Runtime[Settings], feed: Feed, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    runtime: Runtime[Settings],
+    feed: Feed,
+    ends: CredentialFeed,
+    stack: contextlib.AsyncExitStack,
 ) -> tuple[Store, Pool | None]:
     if settings.database_url is None:
         log.warning("registry.without_database", consequence="nothing is stored; set DATABASE_URL")
         feed.up()  # there is nothing to miss
+        ends.up()
         return Nothing(), None
     url = settings.database_url.get_secret_value()
     listen_url = settings.database_listen_url
-    listener = Listener(listen_url.get_secret_value() if listen_url else url, feed)
+    listener = Listener(listen_url.get_secret_value() if listen_url else url, feed, ends)
     runtime.background("registry.listener", listener.run)
     lists = _open_cache(settings, url, feed, stack)
     pool = Pool(

@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 
+from services.registry.credentials.feed import CredentialFeed
+from services.registry.credentials.store import Ended
 from services.registry.feed import Feed
 from services.registry.store.guard import answered_within
 from services.registry.store.pool import CONNECT_TIMEOUT_S, connection_arguments
@@ -22,6 +24,8 @@ CHANNEL = "studio_databases"
 """The channel of `platform.notify_database_changed()`."""
 LISTS_CHANNEL = "studio_lists"
 """The channel of `platform.notify_lists_changed()`."""
+CREDENTIALS_CHANNEL = "studio_credentials"
+"""The channel of `platform.notify_credential_ended()`."""
 PROBE_EVERY_S = 10.0
 """How often the connection is used, so that a server gone without a word is noticed."""
 PROBE_TIMEOUT_S = 5.0
@@ -34,12 +38,14 @@ class Listener:
 
     Args:
         database_url: libpq URL of the platform database.
-        feed: told what happens.
+        feed: told what happens to connections.
+        credentials: told which API keys and sessions end.
     """
 
-    def __init__(self, database_url: str, feed: Feed) -> None:
+    def __init__(self, database_url: str, feed: Feed, credentials: CredentialFeed) -> None:
         self._arguments = connection_arguments(database_url)
         self._feed = feed
+        self._credentials = credentials
 
     async def run(self) -> None:
         """Listens until cancelled."""
@@ -53,6 +59,7 @@ class Listener:
                 failure = type(error).__name__
             finally:
                 self._feed.down()
+                self._credentials.down()
             wait_s = backoff.next_s()
             log.warning("listener.lost", failure=failure, retry_in_s=round(wait_s, 2))
             await asyncio.sleep(wait_s)
@@ -62,14 +69,18 @@ class Listener:
             connection = await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
         async with connection:
             await connection.execute(f"LISTEN {LISTS_CHANNEL}")
+            await connection.execute(f"LISTEN {CREDENTIALS_CHANNEL}")
             await connection.execute(f"LISTEN {CHANNEL}")
             self._feed.up()
+            self._credentials.up()
             backoff.reset()
             log.info("listener.up", channel=CHANNEL)
             while True:
                 async for notification in connection.notifies(timeout=PROBE_EVERY_S):
                     if notification.channel == LISTS_CHANNEL:
                         self._feed.lists_changed()
+                    elif notification.channel == CREDENTIALS_CHANNEL:
+                        self._hear_credential(notification.payload)
                     else:
                         self._hear(notification.payload)
                 with answered_within(connection, PROBE_TIMEOUT_S):
@@ -86,3 +97,11 @@ class Listener:
             # Anybody with access may NOTIFY. What we don't understand may have been a change.
             log.warning("listener.unknown_message", length=len(payload))
             self._feed.resync()
+
+    def _hear_credential(self, payload: str) -> None:
+        try:
+            event: dict[str, Any] = json.loads(payload)
+            self._credentials.publish(Ended(str(event["id"]), float(event["forget_after_s"])))
+        except (ValueError, KeyError, TypeError):
+            # The message that says so, or one that we don't understand: whoever watches compares.
+            self._credentials.resync()

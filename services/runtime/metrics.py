@@ -23,10 +23,6 @@ RESOLVED = Gauge("studio_resolver_connections", "Connections that are resolved."
 RESOLVES = Counter("studio_resolver_requests_total", "Connections asked for.", ("type", "result"))
 WATCH_SYNCED = Gauge("studio_resolver_watch_synced", "1 while changes arrive from the registry.", ("type",))
 
-TLS_EXPIRES = Gauge(
-    "studio_tls_certificate_expiry_timestamp_seconds",
-    "When the service's own certificate ends; 0 without TLS.",
-)
 AUDIT_SPOOL_BYTES = Gauge("studio_audit_spool_bytes", "Bytes of the audit log's spool.")
 AUDIT_WAITING = Gauge("studio_audit_events_waiting", "Events that the registry does not have yet.")
 AUDIT_SHIPPED = Counter("studio_audit_events_shipped_total", "Events that the registry has.")
@@ -36,3 +32,10 @@ AUDIT_REFUSED = Counter(
 )
 
 BACKGROUND_FAILURES = Counter("studio_background_failures_total", "Background tasks that failed.", ("task",))
+
+WRONG_CREDENTIALS = Counter(
+    "studio_wrong_credentials_total", "Credentials that were refused as wrong.", ("credential",)
+)
+CREDENTIALS_SYNCED = Gauge(
+    "studio_credentials_watch_synced", "1 while it arrives which API keys and sessions have ended."
+)

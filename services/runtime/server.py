@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import signal
 import sys
 import threading
@@ -20,7 +19,12 @@ from grpc_reflection.v1alpha import reflection
 
 from services.runtime import logs, metrics
 from services.runtime.audit.log import AuditLog
+from services.runtime.auth.attempts import Attempts
+from services.runtime.auth.credential_client import RegistryCredentials
+from services.runtime.auth.credentials import Credentials, Source
+from services.runtime.auth.identity import Identity
 from services.runtime.auth.service_tokens import ServiceTokens
+from services.runtime.auth.sessions import SessionTokens
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
 from services.runtime.client_address import TrustedProxies
@@ -39,9 +43,7 @@ from services.runtime.interceptors.recover import Recover
 from services.runtime.interceptors.request_id import RequestId
 from services.runtime.interceptors.validate import Validate
 from services.runtime.limits import CallerLimits
-from services.runtime.settings import ServiceSettings, load
-from services.runtime.tls.credentials import server_credentials
-from services.runtime.tls.files import CertificateFiles
+from services.runtime.settings import EngineSettings, ServiceSettings, load
 
 if TYPE_CHECKING:
     from services.runtime.auth.jwks import Jwks
@@ -87,16 +89,14 @@ class Runtime(Generic[SettingsT]):
 
     settings: SettingsT
     service_tokens: ServiceTokens
-    verifier: TokenVerifier
-    """Knows callers by their tokens: for what a service serves beside gRPC."""
+    identity: Identity
+    """Knows callers: for what a service serves beside gRPC."""
     audit: AuditLog
     """The record of who did what."""
     limits: CallerLimits
     """How much one caller may have, of all that the service serves."""
     connections: Connections | None = None
     """Knows the registered databases: set by a service while it opens, for the steps around its handlers."""
-    tls: CertificateFiles | None = None
-    """What this service shows to others of this system, and whom it lets in; None for plain connections."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -104,6 +104,13 @@ class Runtime(Generic[SettingsT]):
     def background(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Runs something for ever: when it fails that is logged and counted, and it is started again."""
         self._tasks.append(asyncio.create_task(_supervise(name, run), name=name))
+
+    def know_credentials(self, source: Source) -> None:
+        """Says where API keys are known, and what has been revoked; listens there from now on."""
+        credentials = self.identity.credentials
+        credentials.use(source)
+        self.background("credentials.watch", credentials.watch)
+        self.background("credentials.note_uses", credentials.note_uses)
 
     async def stop_background(self) -> None:
         """Cancels what `background` started and waits for it."""
@@ -160,9 +167,6 @@ async def serve(
     """
     healthy = health.aio.HealthServicer()
     ready = threading.Event()
-    tls = settings.service_tls()
-    if tls is not None:
-        metrics.TLS_EXPIRES.set_function(functools.partial(_expiry, tls))
     audit = AuditLog.open(name, settings)
     try:
         probes = _bind_probes(settings, ready)
@@ -171,15 +175,19 @@ async def serve(
         raise
     try:
         async with contextlib.AsyncExitStack() as stack:
-            verifier = await stack.enter_async_context(_verifier(settings))
-            tokens = ServiceTokens(name, settings.service_token_secret, tls)
+            identity = await stack.enter_async_context(_identity(settings))
+            tokens = ServiceTokens(name, settings.service_token_secret)
             limits = CallerLimits(settings.rates(), settings.max_streams_per_caller)
-            runtime = Runtime(settings, tokens, verifier, audit, limits, tls=tls)
+            runtime = Runtime(settings, tokens, identity, audit, limits)
+            if isinstance(settings, EngineSettings):
+                registry = RegistryCredentials(settings.registry_address, tokens)
+                stack.push_async_callback(registry.aclose)
+                runtime.know_credentials(registry)
             servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
-            chain = steps(settings, verifier, audit, limits, runtime.connections)
+            chain = steps(settings, identity, audit, limits, runtime.connections)
             server = _build(settings, chain, servicers, healthy)
             try:
-                port = _bind(server, settings.grpc_address, tls)
+                port = _bind(server, settings.grpc_address)
                 await server.start()
                 await _set_serving(healthy, servicers)
                 ready.set()
@@ -202,7 +210,7 @@ async def serve(
 
 def steps(
     settings: ServiceSettings,
-    verifier: TokenVerifier,
+    identity: Identity,
     audit: AuditLog,
     limits: CallerLimits,
     connections: Connections | None,
@@ -213,7 +221,7 @@ def steps(
         RequestId(TrustedProxies(settings.trusted_proxies)),
         Observe(),
         Admit(settings.max_concurrent_rpcs),
-        Authenticate(verifier),
+        Authenticate(identity),
         Limit(limits),
         Audit(audit),
         Authorize(),
@@ -222,24 +230,31 @@ def steps(
     ]
 
 
-def verifier_of(settings: ServiceSettings, keys: Jwks | None = None) -> TokenVerifier:
+def identity_of(settings: ServiceSettings, keys: Jwks | None = None) -> Identity:
     """What knows the callers of a service with these settings."""
-    return TokenVerifier(
-        jwt_secret=settings.jwt_secret, keys=keys, service_secret=settings.service_token_secret
+    return Identity(
+        TokenVerifier(
+            jwt_secret=settings.jwt_secret, keys=keys, service_secret=settings.service_token_secret
+        ),
+        Credentials(offline_s=settings.credentials_offline_s),
+        SessionTokens(settings.service_token_secret),
+        Attempts(settings.auth_failures_max),
     )
 
 
 @contextlib.asynccontextmanager
-async def _verifier(settings: ServiceSettings) -> AsyncIterator[TokenVerifier]:
+async def _identity(settings: ServiceSettings) -> AsyncIterator[Identity]:
     keys = None
     if settings.jwt_jwks_url:
         # Brings httpx along: 4 MB that a service without a JWKS does not need.
         from services.runtime.auth import jwks  # noqa: PLC0415
 
         keys = jwks.Jwks(settings.jwt_jwks_url)
+    identity = identity_of(settings, keys)
     try:
-        yield verifier_of(settings, keys)
+        yield identity
     finally:
+        await identity.credentials.aclose()
         if keys is not None:
             await keys.aclose()
 
@@ -289,11 +304,9 @@ def _build(
     return server
 
 
-def _bind(server: grpc.aio.Server, address: str, tls: CertificateFiles | None) -> int:
+def _bind(server: grpc.aio.Server, address: str) -> int:
     try:
-        if tls is None:
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, server_credentials(tls))
+        return server.add_insecure_port(address)
     except RuntimeError:
         raise SystemExit(
             f"configuration: GRPC_ADDRESS {address} can't be bound: taken, or not of this host"
@@ -307,10 +320,6 @@ def _bind_probes(settings: ServiceSettings, ready: threading.Event) -> HealthSer
         raise SystemExit(
             f"configuration: HTTP_ADDRESS {settings.http_address} can't be bound: {error.strerror}"
         ) from None
-
-
-def _expiry(tls: CertificateFiles) -> float:
-    return tls.current().expires_at.timestamp()
 
 
 async def _set_serving(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,16 @@ from gateway.settings import GatewaySettings
 from services.runtime.contract import load_contract
 from studio.redis.v1 import redis_service_pb2 as redis_pb
 from studio.redis.v1.redis_service_pb2_grpc import RedisServiceStub
-from tests.gateway.harness import JWT_SECRET, Gateway, Script, Service, running_gateway, token
+from tests.gateway.harness import (
+    DATABASE_ID,
+    JWT_SECRET,
+    Gateway,
+    Script,
+    Service,
+    free_port,
+    running_gateway,
+    token,
+)
 from tests.gateway.test_errors import assert_shape
 
 PATH = "/api/platform/redis/status"
@@ -32,12 +42,19 @@ async def limited(
         tmp_path_factory.mktemp("limits"),
         REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
         REDIS_SVC_ADDRESS=f"127.0.0.1:{services['redis'].port}",
+        BUN_PROXY_HTTP_ADDRESS=f"127.0.0.1:{free_port()}",
+        BUN_PROXY_ADDRESS=f"127.0.0.1:{free_port()}",
         GATEWAY_TRUSTED_HOPS="1",
         GATEWAY_RATE_PER_ADDRESS="4",
         GATEWAY_RATE_PER_CREDENTIAL="2",
         GATEWAY_MAX_REFUSED_PER_ADDRESS="3",
     ) as running:
-        await running.wait_ready("/readyz")
+        async with running.client(with_token=False) as client, asyncio.timeout(30):
+            # `/readyz` would wait for bun_proxy, which is none here.
+            for each in itertools.count():
+                if (await ask(client, f"10.0.{each % 256}.1", token(sub=f"probe-{each}"))).status_code != 503:
+                    break
+                await asyncio.sleep(0.02)
         yield running
 
 
@@ -118,6 +135,16 @@ class TestRefusedCredentials:
                 assert not [name for name, _ in caught.value.initial_metadata() or () if "studio" in name]
         assert codes == ["UNAUTHENTICATED"] * 3 + ["RESOURCE_EXHAUSTED"]
 
+    async def test_where_answers_are_not_reshaped_too(self, http: httpx.AsyncClient) -> None:
+        headers = {
+            "x-forwarded-for": "203.0.113.5",
+            "authorization": f"Bearer {token(secret='x' * 40)}",
+        }
+        path = f"/api/platform/bun/{DATABASE_ID}/proxy/books"
+        answers = [await http.get(path, headers=headers) for _ in range(4)]
+        assert [each.status_code for each in answers] == [401, 401, 401, 429]
+        assert_shape(answers[3], 429, "RESOURCE_EXHAUSTED", retryable=True)
+
     async def test_a_request_without_a_credential_is_not_counted(self, http: httpx.AsyncClient) -> None:
         for _ in range(5):
             answer = await http.get(PATH, headers={"x-forwarded-for": "203.0.113.4"})
@@ -125,14 +152,23 @@ class TestRefusedCredentials:
             assert not [name for name in answer.headers if name.startswith("x-studio")]
 
 
-@pytest.mark.parametrize(
-    "switched_off",
-    ["gateway_rate_per_address", "gateway_rate_per_credential", "gateway_max_refused_per_address"],
-)
-def test_0_switches_a_limit_off(switched_off: str) -> None:
+@pytest.mark.parametrize("switched_off", ["gateway_rate_per_address", "gateway_rate_per_credential"])
+def test_0_switches_a_rate_off(switched_off: str) -> None:
     def names(**settings: object) -> list[str]:
         found = GatewaySettings.model_validate({"jwt_secret": JWT_SECRET, **settings})
         chain = filters.http_filters(load_contract(), found, Path("descriptors"))
         return [each["name"] for each in chain]
 
     assert len(names()) == len(names(**{switched_off: 0})) + 1
+
+
+async def test_0_counts_no_refused_credentials(services: dict[str, Service], tmp_path: Path) -> None:
+    variables = {
+        "REGISTRY_ADDRESS": f"127.0.0.1:{services['registry'].port}",
+        "REDIS_SVC_ADDRESS": f"127.0.0.1:{services['redis'].port}",
+        "GATEWAY_MAX_REFUSED_PER_ADDRESS": "0",
+    }
+    async with running_gateway(tmp_path, **variables) as gateway, gateway.client(with_token=False) as http:
+        answers = [await ask(http, "192.0.2.1", token(secret="x" * 40)) for _ in range(110)]
+        assert {each.status_code for each in answers} == {401}
+        assert not [name for name in answers[-1].headers if name.startswith("x-studio")]

@@ -16,12 +16,15 @@ from typing import Any, cast
 import pytest
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
+from pydantic import SecretStr
 
 from gateway import __main__, auth, clusters, fields, paths, render, routes, run
 from gateway.settings import GatewaySettings
+from services.runtime.auth import sessions
 from services.runtime.contract import Contract, HttpRule, load_contract
 from tests.gateway.harness import JWT_SECRET, ROOT, free_port
 
+SERVICE_SECRET = "services-of-the-gateway-tests-0123456789"
 FILES = render.Files(Path("/state"))
 
 
@@ -122,11 +125,14 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 
 def test_render_prints_no_secret(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    monkeypatch.setenv("SERVICE_TOKEN_SECRET", SERVICE_SECRET)
     assert __main__.main(["render"]) == 0
     text = capsys.readouterr().out
     assert json.loads(text)["static_resources"]
     assert JWT_SECRET not in text
-    assert json.loads(auth.inline_jwks(JWT_SECRET))["keys"][0]["k"] not in text
+    for key in (JWT_SECRET.encode(), sessions.signing_key(SecretStr(SERVICE_SECRET))):
+        assert json.loads(auth.inline_jwks(key))["keys"][0]["k"] not in text
+    assert SERVICE_SECRET not in text
     assert render.MASK in text
 
 

@@ -50,6 +50,8 @@ WITHOUT_A_TARGET = {
     "redis.bulk.import": "keys and values stand in one body; the answer counts them",
     "redis.server.slowlog_configure": "is about the server as a whole",
     "registry.database.delete": "is about the registered database as a whole",
+    "registry.session.create": "is about its caller alone",
+    "registry.session.delete": "is about its caller alone",
 }
 """Changing rpcs of which the record names the registered database alone."""
 

@@ -41,7 +41,7 @@ Code = grpc.StatusCode
 def test_the_steps_stand_in_the_order_of_the_design() -> None:
     audit = AuditLog.open("tests", settings())
     limits = CallerLimits({}, 0)
-    chain = server.steps(settings(), server.verifier_of(settings()), audit, limits, None)
+    chain = server.steps(settings(), server.identity_of(settings()), audit, limits, None)
     names = [step.name for step in chain]
     audit.close()
     assert names == [

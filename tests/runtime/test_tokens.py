@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
+from services.runtime.auth import claims, tokens
 from services.runtime.auth import service_tokens as service_auth
-from services.runtime.auth import tokens
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.auth.tokens import TokenVerifier, bearer_token
 from services.runtime.errors import StudioError
@@ -80,7 +80,7 @@ async def test_an_audience_does_not_matter_for_users(verifier: TokenVerifier) ->
 
 
 async def test_a_long_subject_is_cut(verifier: TokenVerifier) -> None:
-    assert len((await verifier.verify(token(sub="x" * 5000))).subject) == tokens.MAX_SUBJECT_CHARS
+    assert len((await verifier.verify(token(sub="x" * 5000))).subject) == claims.MAX_SUBJECT_CHARS
 
 
 def now(offset: int) -> int:

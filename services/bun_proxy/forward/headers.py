@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from services.bun_proxy.forward.messages import Headers
 from services.bun_proxy.options import ApiOptions
+from services.runtime.auth.identity import CSRF_TOKEN
+from services.runtime.auth.sessions import COOKIES
 
 VIA = b"studio-databases"
 """Our name in `Via`: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3."""
@@ -57,10 +59,14 @@ _NOT_TO_CALLER = _OF_CONNECTION | {
     b"x-request-id",
 }
 _NOT_IN_TRAILERS = (
-    _NOT_TO_API | _NOT_TO_CALLER | {b"set-cookie", b"location", b"content-type", b"content-encoding"}
+    _NOT_TO_API
+    | _NOT_TO_CALLER
+    | {b"cookie", b"set-cookie", b"location", b"content-type", b"content-encoding"}
 )
 """What decides how a message is read comes before its body: https://www.rfc-editor.org/rfc/rfc9110#section-6.5.1."""
 
+_SESSION_COOKIES = frozenset(name.lower().encode() for name in COOKIES)
+_CSRF_TOKEN = CSRF_TOKEN.encode()
 _PLACES = frozenset({b"location", b"content-location"})
 _FORWARDED_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -79,7 +85,7 @@ def to_api(headers: Headers, options: ApiOptions, *, prefix: str, client: bytes 
     kept: Headers = [(b"host", options.authority)]
     host = proto = b""
     via: list[bytes] = []
-    for name, value in headers:
+    for name, value in _without_session(headers):
         if name in _NOT_TO_API:
             if name == b"host":
                 host = host or value
@@ -104,7 +110,10 @@ def to_caller(headers: Headers, options: ApiOptions, prefix: bytes) -> Headers:
     kept = [
         (name, value)
         for name, value in headers
-        if name not in _NOT_TO_CALLER and name not in named and not name.startswith(_OURS)
+        if name not in _NOT_TO_CALLER
+        and name not in named
+        and not name.startswith(_OURS)
+        and not (name == b"set-cookie" and _is_session(value))
     ]
     if prefix:
         for at, (name, value) in enumerate(kept):
@@ -190,6 +199,23 @@ def _place(value: bytes, options: ApiOptions, prefix: bytes) -> bytes:
         return value
     rest = parts._replace(scheme="", netloc="", path=path[len(base) :]).geturl()
     return prefix + rest.encode()
+
+
+def _without_session(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
+    """The headers without the cookie by which this system knows the caller, and what shows that its page may use it."""
+    is_known_otherwise = any(name == b"authorization" for name, _ in headers)
+    for name, value in headers:
+        if name == b"cookie":
+            others = [pair.strip() for pair in value.split(b";") if not _is_session(pair)]
+            if others:
+                yield name, b"; ".join(others)
+        elif name != _CSRF_TOKEN or is_known_otherwise:
+            yield name, value
+
+
+def _is_session(cookie: bytes) -> bool:
+    """Whether a cookie has the name of this system's own: no API may set or see that."""
+    return cookie.partition(b"=")[0].strip().lower() in _SESSION_COOKIES
 
 
 def _cookie(value: bytes, prefix: bytes) -> bytes:

@@ -17,6 +17,7 @@ from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
 from services.runtime import client_address, confirmation
 from services.runtime import context as call
 from services.runtime.audit.notes import note_database, note_names
+from services.runtime.auth import identity
 from services.runtime.confirmation import Asked, Confirmations
 from services.runtime.contract import Method
 from services.runtime.databases import Databases, is_production
@@ -30,7 +31,11 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 NOT_FORWARDED = frozenset({"CONNECT", "TRACE"})
 """A tunnel is no request; TRACE would send the stored key back."""
 ACTION = "bun.forward"
-_OF_STEPS = frozenset({b"authorization", b"x-request-id", client_address.HEADER.encode()})
+_OF_STEPS = frozenset(
+    name.encode()
+    for name in (*identity.HEADERS, "x-request-id", client_address.HEADER)
+    if name != identity.VERB
+)
 """Headers that the steps ask for."""
 _EMPTY = Empty()
 
@@ -117,11 +122,13 @@ class _Call:
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         """The headers that the steps ask for."""
-        return [
+        found = [
             (name.decode(), value.decode("latin-1"))
             for name, value in self.incoming.headers
             if name in _OF_STEPS
         ]
+        # What the gateway tells of a request that it has made an rpc of.
+        return [*found, (identity.VERB, self.incoming.method)]
 
     def peer(self) -> str:
         """Whose connection it came on."""

@@ -14,6 +14,7 @@ from services.registry.pg_meta.bounds import DECISION_S
 from services.registry.pg_meta.requests import Granted, Request
 from services.runtime import confirmation
 from services.runtime import context as call
+from services.runtime.auth.identity import VERB
 from services.runtime.client_address import HEADER, canonical
 from services.runtime.errors import StudioError
 from services.runtime.http_errors import to_http
@@ -88,7 +89,7 @@ class AuthorizationHandler(AuthorizationServicer):
             Request(
                 method=http.method,
                 target=http.path,
-                authorization=http.headers.get("authorization", ""),
+                identity=(*http.headers.items(), (VERB, http.method)),
                 content_type=http.headers.get("content-type", ""),
                 confirmation=http.headers.get(confirmation.HEADER, ""),
                 body=http.raw_body,

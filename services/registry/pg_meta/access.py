@@ -14,7 +14,7 @@ from services.registry.pg_meta.sessions import Sessions
 from services.registry.pg_meta.targets import Target, Targets
 from services.registry.store import Sealed
 from services.registry.vault import Vault
-from services.runtime.auth.tokens import TokenVerifier, bearer_token
+from services.runtime.auth.identity import Identity
 from services.runtime.confirmation import Asked as Confirmed
 from services.runtime.confirmation import Confirmations
 from services.runtime.context import Caller
@@ -39,7 +39,7 @@ class Access:
     Args:
         databases: finds connections.
         vault: opens them.
-        verifier: knows the callers.
+        identity: knows the callers.
         pg_meta: takes the requests that pass.
         dialling: where it may connect to.
         confirmations: asks about what is dangerous on production databases.
@@ -51,7 +51,7 @@ class Access:
         self,
         databases: Databases,
         vault: Vault,
-        verifier: TokenVerifier,
+        identity: Identity,
         pg_meta: PgMeta,
         dialling: Dialling,
         confirmations: Confirmations,
@@ -60,7 +60,7 @@ class Access:
     ) -> None:
         self._databases = databases
         self._vault = vault
-        self._verifier = verifier
+        self._identity = identity
         self._pg_meta = pg_meta
         self._dialling = dialling
         self._confirmations = confirmations
@@ -75,7 +75,7 @@ class Access:
         Raises:
             StudioError: it may not.
         """
-        caller = await self._caller(request.authorization)
+        caller = await self._identity.caller(request.identity)
         self._limits.count(caller)
         asked = routes.find(request.method, request.target)
         return await self._decisions.recorded(caller, asked, request, self._judge(caller, asked, request))
@@ -143,14 +143,6 @@ class Access:
             known = Target(text, self._pg_meta.seal(text))
             self._targets.put(key, known)
         return known
-
-    async def _caller(self, authorization: str) -> Caller:
-        token = bearer_token(authorization)
-        if not token:
-            raise StudioError(
-                e.ERROR_REASON_AUTH_REQUIRED, "A bearer token is required in the header `authorization`."
-            )
-        return await self._verifier.verify(token)
 
     def _open(self, sealed: Sealed) -> str:
         try:

@@ -42,7 +42,7 @@ class Postgres:
         return Access(
             databases,
             self._vault,
-            runtime.verifier,
+            runtime.identity,
             self._pg_meta,
             self._dialling,
             Confirmations(runtime.settings.service_token_secret.get_secret_value()),

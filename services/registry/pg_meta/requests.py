@@ -13,7 +13,8 @@ class Request:
     method: str
     target: str
     """Path and query, as the client sent them."""
-    authorization: str = field(repr=False)
+    identity: tuple[tuple[str, str], ...] = field(repr=False)
+    """The headers by which its caller is known."""
     content_type: str
     confirmation: str = field(repr=False)
     """The token of an earlier refusal; empty for none."""

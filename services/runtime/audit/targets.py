@@ -54,6 +54,7 @@ NAMES = {
     "patterns": "patterns",
     "permission_id": "permission_id",
     "project_ref": "project_ref",
+    "project_refs": "project_refs",
     "revoke": "revoke",
     "revoke_roles": "revoke_roles",
     "role": "role",

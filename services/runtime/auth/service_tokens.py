@@ -11,8 +11,6 @@ import time
 import jwt
 from pydantic import SecretStr
 
-from services.runtime.tls.files import CertificateFiles
-
 ISSUER = "studio-databases"
 AUDIENCE = "studio-databases-services"
 ALGORITHM = "HS256"
@@ -26,12 +24,9 @@ class ServiceTokens:
     Args:
         service: name of the service that calls.
         secret: the secret that all services share.
-        tls: where services speak mutual TLS, what this one shows. It is here so that whoever calls another service
-            with a token has it: a channel without it would be refused.
     """
 
-    def __init__(self, service: str, secret: SecretStr, tls: CertificateFiles | None = None) -> None:
-        self.tls = tls
+    def __init__(self, service: str, secret: SecretStr) -> None:
         self._service = service
         self._secret = secret
         self._token = ""

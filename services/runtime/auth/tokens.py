@@ -15,10 +15,10 @@ import jwt
 from pydantic import SecretStr
 
 from services.runtime.auth import service_tokens
+from services.runtime.auth.claims import caller_of
+from services.runtime.auth.refusals import WrongCredentialError, ended
 from services.runtime.context import Caller, Credential
-from services.runtime.errors import StudioError
 from studio.options.v1 import access_pb2
-from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN
 
 if TYPE_CHECKING:
     from services.runtime.auth.jwks import Jwks
@@ -26,24 +26,11 @@ if TYPE_CHECKING:
 ASYMMETRIC = ("ES256", "RS256", "EdDSA")
 """Algorithms of the keys in a JWKS: a public key must never be taken for an HMAC secret."""
 
-ROLES: dict[str, access_pb2.Role.ValueType] = {
-    "service_role": access_pb2.ROLE_OWNER,
-    "owner": access_pb2.ROLE_OWNER,
-    "administrator": access_pb2.ROLE_ADMINISTRATOR,
-    "developer": access_pb2.ROLE_DEVELOPER,
-    "read_only": access_pb2.ROLE_READ_ONLY,
-}
-"""The `role` claim and what it is worth here. `anon`, `authenticated` and all others: nothing."""
-
-ANONYMOUS = "anon"
-"""The role of Supabase's public key."""
-
 MAX_TOKEN_CHARS = 8192
 CACHE_SIZE = 1024
 CACHE_S = 30.0
 """Seconds for which a verified token is not verified again, so that a key removed from the JWKS soon counts."""
 LEEWAY_S = 5
-MAX_SUBJECT_CHARS = 256
 
 
 class TokenVerifier:
@@ -61,65 +48,60 @@ class TokenVerifier:
         self._service_secret = service_secret
         self._verified: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
 
+    def known(self, token: str) -> Caller | None:
+        """The caller of a token that was verified a moment ago; None for any other."""
+        known = self._verified.get(token)
+        if known is not None and asyncio.get_running_loop().time() < known[1]:
+            return known[0]
+        return None
+
     async def verify(self, token: str) -> Caller:
         """The caller whose token this is.
 
         Raises:
             StudioError: AUTH_INVALID_TOKEN with a sentence that says what is wrong with it.
         """
+        known = self.known(token)
+        if known is not None:
+            return known
+        caller = await self._verify(token)
         now = asyncio.get_running_loop().time()
-        known = self._verified.get(token)
-        if known is not None and now < known[1]:
-            return known[0]
-        caller, lifetime_s = await self._verify(token)
-        self._verified[token] = (caller, now + min(CACHE_S, lifetime_s))
+        self._verified[token] = (caller, now + min(CACHE_S, max(0.0, caller.expires_at - time.time())))
         self._verified.move_to_end(token)
         if len(self._verified) > CACHE_SIZE:
             self._verified.popitem(last=False)
         return caller
 
-    async def _verify(self, token: str) -> tuple[Caller, float]:
+    async def _verify(self, token: str) -> Caller:
         if len(token) > MAX_TOKEN_CHARS:
-            raise _invalid("The token is too long.")
+            raise WrongCredentialError("The token is too long.")
         try:
             header = jwt.get_unverified_header(token)
             unverified = jwt.decode(token, options={"verify_signature": False})
             if unverified.get("iss") == service_tokens.ISSUER:
                 return self._service(token)
-            claims = await self._user_claims(token, header)
+            return caller_of(await self._user_claims(token, header))
         except jwt.ExpiredSignatureError:
-            raise _invalid("The token has expired.") from None
+            raise ended("The token has expired.") from None
         except jwt.PyJWTError as error:
-            raise _invalid(f"The token is not valid: {_reason(error)}.") from None
+            raise WrongCredentialError(f"The token is not valid: {_reason(error)}.") from None
         except (ValueError, TypeError, OverflowError, RecursionError):
             # PyJWT lets through what JSON allows and Python minds: claims nested a thousand deep, `exp: 1e999`.
-            raise _invalid("The token is not valid: it is malformed.") from None
-        role = claims.get("role")
-        subject = str(claims.get("sub") or role or "unknown")[:MAX_SUBJECT_CHARS]
-        granted = (
-            ROLES.get(role, access_pb2.ROLE_UNSPECIFIED)
-            if isinstance(role, str)
-            else access_pb2.ROLE_UNSPECIFIED
-        )
-        expires_at = float(claims["exp"])
-        return Caller(subject, granted, expires_at=expires_at, is_anonymous=role == ANONYMOUS), _lifetime_s(
-            claims
-        )
+            raise WrongCredentialError("The token is not valid: it is malformed.") from None
 
-    def _service(self, token: str) -> tuple[Caller, float]:
+    def _service(self, token: str) -> Caller:
         claims = _decode(
             token,
             self._service_secret.get_secret_value(),
             [service_tokens.ALGORITHM],
             audience=service_tokens.AUDIENCE,
         )
-        caller = Caller(
+        return Caller(
             str(claims.get("sub", "")),
             access_pb2.ROLE_INTERNAL,
             credential=Credential.SERVICE,
             expires_at=float(claims["exp"]),
         )
-        return caller, _lifetime_s(claims)
 
     async def _user_claims(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         algorithm = header.get("alg")
@@ -147,14 +129,6 @@ def _decode(token: str, key: Any, algorithms: list[str], audience: str | None = 
         token, key, algorithms=algorithms, audience=audience, leeway=LEEWAY_S, options=options
     )
     return decoded
-
-
-def _lifetime_s(claims: dict[str, Any]) -> float:
-    return max(0.0, float(claims["exp"]) - time.time())
-
-
-def _invalid(message: str) -> StudioError:
-    return StudioError(ERROR_REASON_AUTH_INVALID_TOKEN, message)
 
 
 def _reason(error: jwt.PyJWTError) -> str:

@@ -5,43 +5,37 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from services.runtime import context as call
-from services.runtime.auth.tokens import TokenVerifier, bearer_token
+from services.runtime.auth.identity import Identity
+from services.runtime.context import Credential
 from services.runtime.contract import Method
-from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Handler, Request
-from studio.options.v1.errors_pb2 import ERROR_REASON_AUTH_INVALID_TOKEN, ERROR_REASON_AUTH_REQUIRED
 
-HEADER = "authorization"
+REVOCABLE = frozenset({Credential.API_KEY, Credential.SESSION})
+"""What can end before its time."""
 
 
 class Authenticate:
-    """Verifies the bearer token of each call.
+    """Knows the caller of each call; a stream ends when its caller's API key or session does.
 
     Args:
-        verifier: knows the keys.
+        identity: knows callers.
     """
 
     name = "authenticate"
 
-    def __init__(self, verifier: TokenVerifier) -> None:
-        self._verifier = verifier
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
 
-    def wrap(self, method: Method, handler: Handler) -> Handler:  # noqa: ARG002  every rpc alike
+    def wrap(self, method: Method, handler: Handler) -> Handler:
         """The handler, with `context.caller` set."""
+        lasts = method.server_streaming or method.client_streaming
 
         async def authenticated(request: Request, context: Context) -> Message | None:
-            values = [value for key, value in context.invocation_metadata() or () if key == HEADER]
-            if len(values) > 1:
-                # Whoever looked before us may have looked at another one.
-                raise StudioError(
-                    ERROR_REASON_AUTH_INVALID_TOKEN, "The header `authorization` is there more than once."
-                )
-            token = bearer_token(values[0]) if values and isinstance(values[0], str) else ""
-            if not token:
-                raise StudioError(
-                    ERROR_REASON_AUTH_REQUIRED, "A bearer token is required in the header `authorization`."
-                )
-            call.caller.set(await self._verifier.verify(token))
+            caller = await self._identity.caller(context.invocation_metadata() or ())
+            call.caller.set(caller)
+            if lasts and caller.credential in REVOCABLE:
+                async with self._identity.credentials.while_valid(caller):
+                    return await handler(request, context)
             return await handler(request, context)
 
         return authenticated

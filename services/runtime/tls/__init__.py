@@ -1,1 +1,0 @@
-"""TLS between the services of this system: certificates from files, read again when they change, no restart."""

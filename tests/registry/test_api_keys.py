@@ -1,0 +1,217 @@
+"""API keys: who may issue which, what is stored, and how soon a revoked one is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import jwt
+import psycopg
+import pytest
+
+from services.runtime.auth import api_keys
+from studio.registry.v1 import api_key_service_pb2 as messages
+from studio.registry.v1 import credential_service_pb2 as credentials
+from studio.registry.v1 import registry_service_pb2 as registry_pb
+from studio.registry.v1.api_key_service_pb2_grpc import ApiKeyServiceStub
+from studio.registry.v1.credential_service_pb2_grpc import CredentialServiceStub
+from tests.registry.harness import JWT_SECRET, Registry, failing, running_registry, settings
+
+Code = grpc.StatusCode
+Session = psycopg.Connection[tuple[Any, ...]]
+Metadata = tuple[tuple[str, str], ...]
+VERDICT = credentials.ResolveApiKeyResponse
+
+
+def as_(**claims: object) -> Metadata:
+    """Somebody with a token of these claims; an owner where they don't say otherwise."""
+    all_claims = {"role": "owner", "sub": "ann", "exp": int(time.time()) + 600, **claims}
+    return bearer(jwt.encode(all_claims, JWT_SECRET, algorithm="HS256"))
+
+
+def bearer(credential: str) -> Metadata:
+    return (("authorization", f"Bearer {credential}"),)
+
+
+OWNER = as_()
+LIMITED = as_(projects=["default"])
+
+
+class Keys:
+    """A registry's API keys, as gRPC callers see them."""
+
+    def __init__(self, registry: Registry) -> None:
+        channel = grpc.aio.insecure_channel(registry.address)
+        self.channel = channel
+        self.users = ApiKeyServiceStub(channel)
+        self.services = CredentialServiceStub(channel)
+        self.registry = registry
+
+    async def create(self, caller: Metadata = OWNER, **fields: Any) -> messages.CreateApiKeyResponse:  # noqa: ANN401  any field
+        request = messages.CreateApiKeyRequest(**{"name": "ci", "role": "developer", **fields})
+        return await self.users.CreateApiKey(request, metadata=caller, timeout=20)
+
+    async def list(self, caller: Metadata = OWNER, **fields: Any) -> messages.ListApiKeysResponse:  # noqa: ANN401  any field
+        return await self.users.ListApiKeys(
+            messages.ListApiKeysRequest(**fields), metadata=caller, timeout=20
+        )
+
+    async def get(self, key_id: str, caller: Metadata = OWNER) -> messages.ApiKey:
+        return await self.users.GetApiKey(messages.GetApiKeyRequest(id=key_id), metadata=caller, timeout=20)
+
+    async def revoke(self, key_id: str, caller: Metadata = OWNER) -> None:
+        await self.users.RevokeApiKey(messages.RevokeApiKeyRequest(id=key_id), metadata=caller, timeout=20)
+
+    async def verdict(self, text: str) -> int:
+        """What services are told of a key."""
+        request = credentials.ResolveApiKeyRequest(
+            id=api_keys.id_of(text), secret_digest=api_keys.digest(text)
+        )
+        found = await self.services.ResolveApiKey(request, metadata=self.registry.as_service, timeout=20)
+        return found.verdict
+
+    async def use(self, text: str) -> None:
+        """Calls with a key."""
+        await self.registry.users.ListDatabases(
+            registry_pb.ListDatabasesRequest(), metadata=bearer(text), timeout=20
+        )
+
+
+@pytest.fixture
+async def keys(registry: Registry) -> AsyncIterator[Keys]:
+    made = Keys(registry)
+    yield made
+    await made.channel.close()
+
+
+async def test_a_key_from_its_issue_to_its_end(keys: Keys, db: Session) -> None:
+    made = await keys.create(role="read_only")
+    await keys.use(made.key)
+    shown = await keys.get(made.api_key.id)
+    assert (shown.name, shown.role, shown.subject, shown.created_by) == (
+        "ci",
+        "read_only",
+        f"key:{shown.id}",
+        "ann",
+    )
+    assert [each.id for each in (await keys.list()).api_keys] == [shown.id]
+    assert not shown.HasField("revoked_at")
+    await keys.revoke(shown.id)
+    async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED):
+        await keys.use(made.key)
+    await keys.revoke(shown.id)
+    assert (await keys.get(shown.id)).HasField("revoked_at")
+    (stored,) = db.execute("SELECT to_jsonb(k)::text FROM platform.api_keys k").fetchall()
+    assert api_keys.digest(made.key).hex() not in stored[0]
+    assert made.key.split("_")[2] not in stored[0]
+
+
+async def test_a_key_may_do_what_its_role_may(keys: Keys) -> None:
+    async with failing("PERMISSION_DENIED", Code.PERMISSION_DENIED):
+        await keys.list(bearer((await keys.create(role="administrator")).key))
+    await keys.list(bearer((await keys.create(role="owner")).key))
+
+
+@pytest.mark.parametrize("role", ["administrator", "developer", "read_only", "anon", "authenticated"])
+async def test_only_owners_issue_keys(keys: Keys, role: str) -> None:
+    async with failing("PERMISSION_DENIED", Code.PERMISSION_DENIED):
+        await keys.create(as_(role=role))
+
+
+@pytest.mark.parametrize("refs", [[], ["other"], ["default", "other"]])
+async def test_a_limited_owner_gives_no_more_than_he_has(keys: Keys, refs: list[str]) -> None:
+    async with failing("PERMISSION_DENIED", Code.PERMISSION_DENIED):
+        await keys.create(LIMITED, project_refs=refs)
+
+
+async def test_a_limited_owner_sees_the_keys_of_his_projects_alone(keys: Keys) -> None:
+    everywhere, own = await keys.create(), await keys.create(LIMITED, project_refs=["default"])
+    assert [each.id for each in (await keys.list(LIMITED)).api_keys] == [own.api_key.id]
+    for call in (keys.get, keys.revoke):
+        async with failing("NOT_FOUND", Code.NOT_FOUND):
+            await call(everywhere.api_key.id, LIMITED)
+    await keys.revoke(own.api_key.id, LIMITED)
+    async with failing("PROJECT_NOT_FOUND", Code.NOT_FOUND):
+        await keys.create(project_refs=["nowhere"])
+
+
+async def test_a_key_issues_none_that_outlasts_it(keys: Keys) -> None:
+    now = datetime.now(UTC)
+    parent = await keys.create(role="owner", expires_at=now + timedelta(hours=1))
+    for later in ({}, {"expires_at": now + timedelta(hours=2)}):
+        async with failing("PERMISSION_DENIED", Code.PERMISSION_DENIED):
+            await keys.create(bearer(parent.key), **later)
+    child = await keys.create(bearer(parent.key), expires_at=now + timedelta(minutes=30))
+    assert child.api_key.created_by == parent.api_key.subject
+
+
+async def test_pages_show_each_key_once_newest_first(keys: Keys) -> None:
+    made = [(await keys.create(name=str(number))).api_key.id for number in range(5)]
+    seen: list[str] = []
+    token, first = "", True
+    while token or first:
+        page = await keys.list(page_size=2, page_token=token)
+        seen += [each.id for each in page.api_keys]
+        token, first = page.next_page_token, False
+    assert seen == made[::-1]
+    async with failing("INVALID_CURSOR", Code.INVALID_ARGUMENT):
+        await keys.list(LIMITED, page_token=(await keys.list(page_size=2)).next_page_token)
+
+
+def other_secret(text: str) -> str:
+    """The same id with a secret of its own, and the checksum that goes with it."""
+    body = f"{text[:21]}{'A' * api_keys.SECRET_CHARS}"
+    return body + api_keys._checksum(body)  # noqa: SLF001  a forger would know it
+
+
+FORGERIES: dict[str, Callable[[str], str]] = {
+    "another secret": other_secret,
+    "another id": lambda text: api_keys.generate().text,  # noqa: ARG005
+    "cut": lambda text: text[:-1],
+    "longer": lambda text: text + "0",
+    "another checksum": lambda text: text[:-1] + ("0" if text[-1] != "0" else "1"),
+    "a changed digit": lambda text: text[:30] + ("0" if text[30] != "0" else "1") + text[31:],
+    "the id alone": lambda text: text[:21],
+    "nothing": lambda text: text[:4],
+    "another alphabet": lambda text: text[:-1] + "é",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+async def test_what_is_no_key_is_refused(keys: Keys, forgery: str) -> None:
+    made = await keys.create()
+    forged = FORGERIES[forgery](made.key)
+    for _ in range(2):
+        if forged.isascii():  # gRPC itself refuses the others
+            async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED) as failure:
+                await keys.use(forged)
+            assert forged[21:] == "" or forged[21:] not in failure.text
+    if api_keys.id_of(forged):
+        assert await keys.verdict(forged) == VERDICT.VERDICT_UNKNOWN
+    await keys.use(made.key)
+
+
+async def test_an_expired_key_is_refused_also_where_it_is_known(keys: Keys, db: Session) -> None:
+    made = await keys.create(expires_at=datetime.now(UTC) + timedelta(hours=1))
+    assert await keys.verdict(made.key) == VERDICT.VERDICT_VALID
+    db.execute("UPDATE platform.api_keys SET expires_at = now() - interval '1 second'")
+    assert await keys.verdict(made.key) == VERDICT.VERDICT_EXPIRED
+    async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED) as failure:
+        await keys.use(made.key)
+    assert "expired" in failure.message
+
+
+async def test_without_a_platform_database_there_are_no_keys() -> None:
+    async with running_registry(settings(None)) as registry:
+        keys = Keys(registry)
+        assert not (await keys.list()).api_keys
+        async with failing("REGISTRY_READ_ONLY", Code.FAILED_PRECONDITION):
+            await keys.create()
+        async with failing("NOT_FOUND", Code.NOT_FOUND):
+            await keys.revoke("x")
+        async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED):
+            await keys.use(api_keys.generate().text)
+        await keys.channel.close()
