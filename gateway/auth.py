@@ -17,6 +17,9 @@ from gateway.settings import GatewaySettings
 from services.runtime.auth import api_keys, sessions
 
 JWKS_CLUSTER = "jwks"
+JWT_AUTHN = "envoy.filters.http.jwt_authn"
+SESSION = "session"
+"""Under this name the rate of a session finds its claims."""
 CLOCK_SKEW_S = 5
 """As the services allow; Envoy's own default is 60."""
 
@@ -88,6 +91,7 @@ def _session(secret: SecretStr) -> Config:
         "local_jwks": {"inline_string": inline_jwks(sessions.signing_key(secret))},
         **_CHECKS,
         "issuer": sessions.ISSUER,
+        "payload_in_metadata": SESSION,
         "from_cookies": list(sessions.COOKIES),
     }
 

@@ -51,7 +51,7 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
         _filter("studio.healthz", _health_check("/healthz")),
         _filter("studio.readyz", _health_check("/readyz", _ready_clusters(settings))),
         *limits.by_address(settings),
-        _filter("envoy.filters.http.jwt_authn", auth.jwt_authn(settings)),
+        _filter(auth.JWT_AUTHN, auth.jwt_authn(settings)),
         *limits.by_credential(settings),
         *_decisions(settings),
         # Before the transcoder: it sees a request's body as it came, and an answer after it has become JSON. After

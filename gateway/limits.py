@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from gateway import auth
 from gateway.errors import REFUSED, Config, body
 from gateway.settings import GatewaySettings
 from services.runtime.errors import reason_name
@@ -38,11 +39,21 @@ def by_address(settings: GatewaySettings) -> list[Config]:
 
 def by_credential(settings: GatewaySettings) -> list[Config]:
     """Filters for behind it: nobody makes up credentials to push others' buckets out."""
-    names = ("authorization", "cookie")
+    # Of a session its id: other cookies, and a renewal, would make another credential of it.
+    path = [{"key": auth.SESSION}, {"key": "sid"}]
+    session = {
+        "descriptor_key": auth.SESSION,
+        "metadata_key": {"key": auth.JWT_AUTHN, "path": path},
+        "skip_if_absent": True,
+    }
+    header = {"header_name": "authorization", "descriptor_key": "authorization", "skip_if_absent": True}
     return _rate_limit(
         "credentials",
         settings.gateway_rate_per_credential,
-        {name: [{"request_headers": {"header_name": name, "descriptor_key": name}}] for name in names},
+        {
+            "authorization": [{"request_headers": header}],
+            auth.SESSION: [{"metadata": session}],
+        },
     )
 
 

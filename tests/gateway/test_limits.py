@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import httpx
+import jwt
 import pytest
+from pydantic import SecretStr
 
 from gateway import filters
 from gateway.settings import GatewaySettings
+from services.runtime.auth import sessions
 from services.runtime.contract import load_contract
 from studio.redis.v1 import redis_service_pb2 as redis_pb
 from studio.redis.v1.redis_service_pb2_grpc import RedisServiceStub
@@ -29,6 +33,7 @@ from tests.gateway.harness import (
 from tests.gateway.test_errors import assert_shape
 
 PATH = "/api/platform/redis/status"
+SERVICE_SECRET = "a-secret-of-the-services-0123456789abcdef"
 MANY = 20
 """Requests that are made at once where a few a second are allowed."""
 
@@ -44,6 +49,7 @@ async def limited(
         REDIS_SVC_ADDRESS=f"127.0.0.1:{services['redis'].port}",
         BUN_PROXY_HTTP_ADDRESS=f"127.0.0.1:{free_port()}",
         BUN_PROXY_ADDRESS=f"127.0.0.1:{free_port()}",
+        SERVICE_TOKEN_SECRET=SERVICE_SECRET,
         GATEWAY_TRUSTED_HOPS="1",
         GATEWAY_RATE_PER_ADDRESS="4",
         GATEWAY_RATE_PER_CREDENTIAL="2",
@@ -93,6 +99,20 @@ async def test_a_credential_has_a_rate_wherever_it_is_used(http: httpx.AsyncClie
         next(each for each in answers if each.status_code != 200), 429, "RESOURCE_EXHAUSTED", retryable=True
     )
     assert (await ask(http, "198.51.100.1", token(sub="bob"))).status_code == 200
+
+
+async def test_a_session_counts_as_one_whatever_other_cookies_come_with_it(http: httpx.AsyncClient) -> None:
+    def signed_in(sid: str) -> str:
+        claims = {"iss": sessions.ISSUER, "sid": sid, "sub": "ann", "exp": int(time.time()) + 600}
+        key = sessions.signing_key(SecretStr(SERVICE_SECRET))
+        return f"{sessions.COOKIE}={jwt.encode(claims, key, algorithm='HS256')}"
+
+    async def visit(number: int, cookie: str) -> int:
+        headers = {"x-forwarded-for": f"198.51.101.{number}", "cookie": f"other={number}; {cookie}"}
+        return (await http.get(PATH, headers=headers)).status_code
+
+    assert {await visit(each, signed_in("first")) for each in range(1, MANY)} == {200, 429}
+    assert await visit(1, signed_in("second")) == 200
 
 
 async def test_native_callers_are_told_so_in_grpc(limited: Gateway, redis: Script) -> None:
