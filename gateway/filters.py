@@ -45,6 +45,7 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
     return [
         # First: whoever decides about a request may ask where it comes from.
         _filter(CLIENT_ADDRESS, _client_address()),
+        *_hsts(settings),
         _filter(COMPRESSOR, _compressor()),
         # Before whatever may refuse a request, so that a page can read the refusal.
         _filter(CORS, {"@type": f"{TYPE}.cors.v3.Cors"}),
@@ -65,6 +66,22 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
             {"@type": f"{TYPE}.router.v3.Router", "suppress_envoy_headers": True},
         ),
     ]
+
+
+def _hsts(settings: GatewaySettings) -> list[Config]:
+    """First, so that it sees every answer last: https://www.rfc-editor.org/rfc/rfc6797#section-6.1.
+
+    It speaks for this origin, so nobody behind it has a say.
+    """
+    if settings.gateway_tls_certificate is None or settings.gateway_hsts_max_age_s == 0:
+        return []
+    header = {"key": "strict-transport-security", "value": f"max-age={settings.gateway_hsts_max_age_s}"}
+    mutation = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+    config = {
+        "@type": f"{TYPE}.header_mutation.v3.HeaderMutation",
+        "mutations": {"response_mutations": [mutation]},
+    }
+    return [_filter("studio.hsts", config)]
 
 
 def _decisions(settings: GatewaySettings) -> list[Config]:

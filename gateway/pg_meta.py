@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import paths
+from gateway import paths, sds
 from gateway.errors import METADATA
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
@@ -137,10 +137,7 @@ def credential(token_file: Path) -> Config:
                 "typed_config": {
                     "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
                     "header": "authorization",
-                    "credential": {
-                        "name": TOKEN_NAME,
-                        "sds_config": {"path_config_source": {"path": str(token_file)}},
-                    },
+                    "credential": sds.source(token_file, TOKEN_NAME),
                 },
             },
         },

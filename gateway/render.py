@@ -12,7 +12,7 @@ from pathlib import Path
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
-from gateway import engines, forwarding
+from gateway import engines, forwarding, tls
 from gateway.clusters import clusters
 from gateway.errors import Config
 from gateway.listener import listener
@@ -69,14 +69,16 @@ def transcoder_descriptors(contract: Contract) -> bytes:
 
 def bootstrap(contract: Contract, settings: GatewaySettings, files: Files) -> Config:
     """Envoy's `Bootstrap`."""
+    listening = listener(contract, settings, files.descriptors)
+    behind = [
+        *clusters(settings, files.service_token),
+        *([forwarding.cluster(settings)] if engines.forwards(settings) else []),
+    ]
     return {
         "node": {"id": "gateway", "cluster": "gateway"},
         "static_resources": {
-            "listeners": [listener(contract, settings, files.descriptors)],
-            "clusters": [
-                *clusters(settings, files.service_token),
-                *([forwarding.cluster(settings)] if engines.forwards(settings) else []),
-            ],
+            "listeners": [tls.served(listening, settings, files.directory)],
+            "clusters": tls.secured(behind, settings, files.directory),
         },
         "admin": _admin(settings, files.admin_socket),
         "overload_manager": _overload(settings),

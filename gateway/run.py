@@ -1,7 +1,7 @@
 """Files and processes: writes the configuration, has Envoy check it, runs Envoy, drains it on SIGTERM.
 
 Envoy stops at once on SIGTERM and drains only when its admin interface is asked to, so this process stays in
-front of it: it does nothing but wait for a signal, and renew the gateway's own token where it has one.
+front of it: it does nothing but wait for a signal, and renew its own token and certificates, where it has any.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import render, service_token
+from gateway import render, service_token, tls
 from gateway.service_token import TokenFile
 from gateway.settings import GatewaySettings
 from services.runtime.contract import load_contract
 from services.runtime.logs import get_logger
+from services.runtime.tls.files import CHECK_S
 
 log = get_logger("gateway")
 
@@ -107,7 +108,7 @@ def run(settings: GatewaySettings) -> int:
     envoy = find_envoy(settings)
     with state_directory(settings) as files:
         write_files(settings, files)
-        token = _token_file(settings, files)
+        renewal = Renewal(settings, files)
         validate(envoy, files)
         _check_port(settings)
         command = [
@@ -132,7 +133,7 @@ def run(settings: GatewaySettings) -> int:
                 preexec_fn=_prepare_child,  # noqa: PLW1509  this process has no threads
             )
             log.info("gateway.started", host=settings.gateway_host, port=settings.gateway_port)
-            return _wait(process, settings, files, token)
+            return _wait(process, settings, files, renewal)
 
 
 @contextlib.contextmanager
@@ -145,33 +146,44 @@ def _held_back_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
-def _token_file(settings: GatewaySettings, files: render.Files) -> TokenFile | None:
-    """The gateway's own token, where it needs one."""
-    if settings.pg_meta_url is None or settings.service_token_secret is None:
-        return None
-    token = TokenFile(files.service_token, settings.service_token_secret)
-    token.renew()
-    return token
+class Renewal:
+    """What Envoy takes from files that have to be kept fresh, as far as this gateway has any. Written at once.
 
+    Args:
+        settings: of the gateway.
+        files: where they lie.
+    """
 
-def _next_signal(token: TokenFile | None) -> int:
-    """Waits for a signal; the token is renewed meanwhile."""
-    if token is None:
-        return signal.sigwait(SIGNALS)
-    while (found := signal.sigtimedwait(SIGNALS, service_token.CHECK_EVERY_S)) is None:
-        try:
-            token.renew()
-        except OSError:
-            # It is tried again long before the last one ends.
-            log.exception("gateway.token_not_renewed")
-    return found.si_signo
+    def __init__(self, settings: GatewaySettings, files: render.Files) -> None:
+        self._renewed: list[TokenFile | tls.Secrets] = []
+        self._every_s = service_token.CHECK_EVERY_S
+        if settings.pg_meta_url is not None and settings.service_token_secret is not None:
+            self._renewed.append(TokenFile(files.service_token, settings.service_token_secret))
+        if settings.gateway_tls_certificate is not None or settings.service_tls_certificate is not None:
+            self._renewed.append(tls.Secrets(settings, files.directory))
+            self._every_s = CHECK_S
+        for each in self._renewed:
+            each.renew()
+
+    def next_signal(self) -> int:
+        """Waits for a signal, and renews meanwhile."""
+        if not self._renewed:
+            return signal.sigwait(SIGNALS)
+        while (found := signal.sigtimedwait(SIGNALS, self._every_s)) is None:
+            for each in self._renewed:
+                try:
+                    each.renew()
+                except OSError:
+                    # It is tried again, for a token long before the last one ends.
+                    log.exception("gateway.not_renewed")
+        return found.si_signo
 
 
 def _wait(
-    process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files, token: TokenFile | None
+    process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files, renewal: Renewal
 ) -> int:
     try:
-        while _next_signal(token) == signal.SIGCHLD:
+        while renewal.next_signal() == signal.SIGCHLD:
             code = process.poll()
             if code is not None:
                 log.error("gateway.envoy_ended", code=code)

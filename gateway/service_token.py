@@ -5,12 +5,11 @@ It is short-lived like every service's, so that one that was seen somewhere is s
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from gateway import sds
 from gateway.pg_meta import TOKEN_NAME
 from services.runtime.auth.service_tokens import ServiceTokens
 
@@ -40,19 +39,6 @@ class TokenFile:
         token = self._tokens.current()
         if token == self._written:
             return
-        content = {
-            "resources": [
-                {
-                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-                    "name": TOKEN_NAME,
-                    "generic_secret": {"secret": {"inline_string": f"Bearer {token}"}},
-                }
-            ]
-        }
-        new = self._path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600, exist_ok=False)
-        new.write_text(json.dumps(content))
-        # Envoy looks again when a file is moved into the place of the former.
-        os.replace(new, self._path)  # noqa: PTH105  one step
+        bearer = {"generic_secret": {"secret": {"inline_string": f"Bearer {token}"}}}
+        sds.write(self._path, TOKEN_NAME, bearer)
         self._written = token

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from services.runtime.settings import LogLevel, Settings, SigningSecret, check_origin, split_csv
+from services.runtime.settings import LogLevel, SigningSecret, TlsSettings, check_origin, split_csv
+from services.runtime.tls.files import CertificateFiles
+from services.runtime.tls.material import Sources
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](?::\d{1,5})?|\*")
 """What a browser sends as `Origin`: https://www.rfc-editor.org/rfc/rfc6454#section-6.1."""
@@ -75,7 +77,7 @@ def default_concurrency() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(TlsSettings):
     """The gateway's environment: a field is the variable of its upper-case name."""
 
     gateway_host: str = Field(default_factory=any_interface)
@@ -96,6 +98,13 @@ class GatewaySettings(Settings):
     """Path of Envoy; otherwise beside this Python, then on PATH."""
     log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+
+    gateway_tls_certificate: Path | None = None
+    """PEM file of the certificate that clients are shown, the chain behind it; without it clients speak plain HTTP."""
+    gateway_tls_key: Path | None = None
+    """PEM file of that certificate's private key."""
+    gateway_hsts_max_age_s: int = Field(default=365 * 24 * 3600, ge=0, le=2**31 - 1)
+    """With TLS: seconds for which browsers shall come by https only (Strict-Transport-Security); 0 does not say so."""
 
     registry_address: Annotated[tuple[Address, ...], NoDecode] = (Address("127.0.0.1:50051"),)
     """gRPC addresses of the registry's processes, comma-separated."""
@@ -215,6 +224,25 @@ class GatewaySettings(Settings):
         if not all(ORIGIN.fullmatch(origin) for origin in value):
             raise ValueError("must be origins, comma-separated: https://studio.example.com, without a path")
         return value
+
+    @model_validator(mode="after")
+    def _usable_own_certificate(self) -> GatewaySettings:
+        self.gateway_tls()
+        return self
+
+    def gateway_tls(self) -> CertificateFiles | None:
+        """What clients are shown; None for plain HTTP.
+
+        Raises:
+            ValueError: it can't be used; the sentence names the variable.
+        """
+        if self.gateway_tls_certificate and self.gateway_tls_key:
+            return CertificateFiles(
+                Sources("GATEWAY_TLS", self.gateway_tls_certificate, self.gateway_tls_key)
+            )
+        if self.gateway_tls_certificate or self.gateway_tls_key:
+            raise ValueError("GATEWAY_TLS_CERTIFICATE and GATEWAY_TLS_KEY must be set together")
+        return None
 
     @model_validator(mode="after")
     def _some_key_for_users(self) -> GatewaySettings:

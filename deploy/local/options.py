@@ -7,6 +7,7 @@
 - `REDIS_URL`: a Redis to use instead of the embedded one
 - `MONGODB_URL`: a MongoDB to use instead of the embedded one
 - `BUN_API_URL`, `BUN_API_KEY`: a Bun API to use instead of the sample one
+- `SERVICE_TLS_…`, `GATEWAY_TLS_…`: mutual TLS between the processes, TLS at the gateway: see docs/tls.md
 - `PG_META_URL`: a pg-meta to use instead of the embedded one; `PG_META_CRYPTO_KEY` is its `CRYPTO_KEY`
 - `JWT_SECRET`: signs the tokens of users; kept for later runs (default: made up by the first run)
 """

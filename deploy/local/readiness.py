@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -67,12 +69,26 @@ def wait_ready(
             raise Interrupted
 
 
-def grpc_serving(address: str) -> Callable[[], None]:
-    """A probe: the server at `address` says SERVING in the gRPC health protocol."""
+def grpc_serving(
+    address: str, credentials: Callable[[], grpc.ChannelCredentials | None] = lambda: None
+) -> Callable[[], None]:
+    """A probe: the server at `address` says SERVING in the gRPC health protocol.
+
+    Args:
+        address: `host:port`.
+        credentials: for TLS, asked for anew each time: files may have been renewed.
+    """
+    # The one who called may have set a proxy, for the way out of this machine.
+    options = [("grpc.enable_http_proxy", 0)]
+
+    def open_channel() -> grpc.Channel:
+        found = credentials()
+        if found is None:
+            return grpc.insecure_channel(address, options=options)
+        return grpc.secure_channel(address, found, options=options)
 
     def probe() -> None:
-        # The one who called may have set a proxy, for the way out of this machine.
-        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        with contextlib.closing(open_channel()) as channel:
             check = channel.unary_unary(
                 HEALTH_CHECK,
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -86,11 +102,11 @@ def grpc_serving(address: str) -> Callable[[], None]:
     return probe
 
 
-def http_ok(url: str) -> Callable[[], None]:
-    """A probe: `url` answers 200."""
+def http_ok(url: str, context: Callable[[], ssl.SSLContext | None] = lambda: None) -> Callable[[], None]:
+    """A probe: `url` answers 200; `context` is what it trusts, for https."""
 
     def probe() -> None:
-        answer = httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False)
+        answer = httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False, verify=context() or True)
         if answer.status_code != httpx.codes.OK:
             raise NotReady(f"it answers {answer.status_code}")
 

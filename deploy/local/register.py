@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,10 +20,19 @@ def name_of(type_: str) -> str:
     return f"sample-{type_.removesuffix('_api')}"
 
 
-def register(gateway_url: str, token: str, *, type_: str, connection_string: str) -> None:
+def register(
+    gateway_url: str,
+    token: str,
+    *,
+    type_: str,
+    connection_string: str,
+    context: ssl.SSLContext | None = None,
+) -> None:
     """Makes sure that the database `sample-<type>` exists and leads to `connection_string`.
 
     An engine that the user has switched off is no obstacle: nothing of it is registered then.
+
+    With https, `context` says what is trusted.
 
     Raises:
         LocalError: the gateway refused it, with its reason.
@@ -40,6 +50,7 @@ def register(gateway_url: str, token: str, *, type_: str, connection_string: str
         headers={"authorization": f"Bearer {token}"},
         timeout=TIMEOUT_S,
         trust_env=False,
+        verify=context or True,
     ) as client:
         created = client.post("/databases", json=body)
         if created.status_code == httpx.codes.CREATED or _is_disabled(created):

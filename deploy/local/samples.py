@@ -5,6 +5,7 @@ To add an engine's: write its sample data, and list it in `SAMPLES`.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,7 @@ def show(
     state: State,
     *,
     gateway_url: str,
+    context: ssl.SSLContext | None,
     token: str,
     say: Callable[[str], None],
 ) -> None:
@@ -97,10 +99,10 @@ def show(
         if written:
             say(f"wrote {written} sample {sample.things}")
         text = sample.registered(embedded.url, state)
-        register(gateway_url, token, type_=sample.type, connection_string=text)
+        register(gateway_url, token, context=context, type_=sample.type, connection_string=text)
     elif sample.replaced and (url := options.own_engine(sample.engine)) is not None:
         try:
-            register(gateway_url, token, type_=sample.type, connection_string=url)
+            register(gateway_url, token, context=context, type_=sample.type, connection_string=url)
         except LocalError as error:
             # It is the user's, and may be down today; the rest of the system is of use without it.
             say(f"{sample.variable}: {error}")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from deploy.local import tls
 from deploy.local.environment import inherited
 from deploy.local.options import LOOPBACK, ROOT
 from deploy.local.program import Program
@@ -117,7 +119,9 @@ def _service(service: Service, context: Context) -> Program:
         argv=(sys.executable, "-m", f"services.{service.name}"),
         env=_service_environment(service, context),
         cwd=ROOT,
-        ready=grpc_serving(addresses(context.state)[service.name]),
+        ready=grpc_serving(
+            addresses(context.state)[service.name], partial(tls.probe_credentials, context.environment)
+        ),
         stage=SERVICES_STAGE,
     )
 
@@ -131,6 +135,7 @@ def _service_environment(service: Service, context: Context) -> dict[str, str]:
         "AUDIT_SPOOL_DIR": str(context.state.path / "spool" / service.name),
         **_user_keys(context),
         "SERVICE_TOKEN_SECRET": _service_token_secret(context),
+        **tls.given(context.environment, tls.SERVICES),
         **_crypto_keys(service, context),
         **service.own_variables(context),
     }
@@ -149,6 +154,7 @@ def _gateway(context: Context) -> Program:
             **inherited(context.environment),
             **_service_addresses(context.state),
             **_user_keys(context),
+            **tls.given(context.environment, tls.SERVICES + tls.GATEWAY),
             "GATEWAY_HOST": context.gateway_host,
             "GATEWAY_PORT": str(context.gateway_port),
             "BUN_PROXY_HTTP_ADDRESS": _forwarding(context.state),
@@ -159,15 +165,19 @@ def _gateway(context: Context) -> Program:
             **({"GATEWAY_STATE_DIR": str(state_dir)} if len(bytes(state_dir)) < MAX_SOCKET_DIR else {}),
         },
         cwd=ROOT,
-        ready=http_ok(f"{url(context.gateway_host, context.gateway_port)}/healthz"),
+        ready=http_ok(
+            f"{url(context.gateway_host, context.gateway_port, context.environment)}/healthz",
+            partial(tls.client_context, context.environment),
+        ),
         stage=GATEWAY_STAGE,
     )
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, environment: Mapping[str, str]) -> str:
     """The gateway's URL for a caller on this machine."""
+    scheme = "https" if tls.given(environment, tls.GATEWAY) else "http"
     reachable = {"0.0.0.0": LOOPBACK, "::": LOOPBACK}.get(host, host)  # noqa: S104  told apart, not bound
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    return f"{scheme}://[{reachable}]:{port}" if ":" in reachable else f"{scheme}://{reachable}:{port}"
 
 
 def _service_addresses(state: State) -> dict[str, str]:

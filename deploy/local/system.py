@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from deploy.local import ports, services
+from deploy.local import ports, services, tls
 from deploy.local.engines import KINDS, Engine
 from deploy.local.engines.pg_meta import KEY as PG_META_KEY
 from deploy.local.options import DEFAULT_GATEWAY_PORT, ROOT, LocalError, Options
@@ -72,6 +72,7 @@ class System:
             LocalError: some part did not start; what did is still running until `close`.
             Interrupted: `stop` was set meanwhile.
         """
+        tls.check(self._environment)
         self.state.create()
         self.state.lock(str(os.getpid()))
         port = self._gateway_port()
@@ -95,7 +96,7 @@ class System:
             self._launch(programs)
             self._await(programs, stop)
         self.state.write_services(self._addresses)
-        self.url = services.url(self._options.gateway_host, port)
+        self.url = services.url(self._options.gateway_host, port, self._environment)
         self._samples()
 
     def token(self, role: str) -> str:
@@ -203,6 +204,7 @@ class System:
                 self.engines,
                 self.state,
                 gateway_url=self.url,
+                context=tls.client_context(self._environment),
                 token=token,
                 say=self._say,
             )

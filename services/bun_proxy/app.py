@@ -100,7 +100,7 @@ async def _data_plane(
         Authorize(),
     ]
     confirmations = Confirmations(settings.service_token_secret.get_secret_value())
-    server = Server(Plane(databases, steps, confirmations).handle, settings.limits())
+    server = Server(Plane(databases, steps, confirmations).handle, settings.limits(), runtime.tls)
     try:
         port = await server.start(settings.proxy_address)
     except OSError as error:

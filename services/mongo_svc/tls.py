@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-import tempfile
 from typing import IO
 
 from services.mongo_svc.options import MongoOptions
 from services.runtime.errors import StudioError
+from services.runtime.pem_files import nameless_file
 from studio.options.v1 import errors_pb2 as e
 
 _NO_TLS = frozenset(
@@ -37,7 +36,8 @@ class Certificates:
         """For the driver's client."""
         for name, text in (("tlsCAFile", options.ca_pem), ("tlsCertificateKeyFile", options.key_pem)):
             if text:
-                self.arguments[name] = self._file(text)
+                file, self.arguments[name] = nameless_file(text)
+                self._files.append(file)
         if "tlsCertificateKeyFile" in self.arguments and not options.has_key_password:
             # Without one OpenSSL asks the terminal when the key turns out to be encrypted.
             self.arguments["tlsCertificateKeyFilePassword"] = ""
@@ -47,18 +47,6 @@ class Certificates:
         for file in self._files:
             file.close()
         self._files.clear()
-
-    def _file(self, text: str) -> str:
-        if hasattr(os, "memfd_create"):
-            file: IO[str] = os.fdopen(os.memfd_create("certificate"), "w")
-            path = f"/proc/self/fd/{file.fileno()}"
-        else:  # readable to us alone
-            file = tempfile.NamedTemporaryFile("w")  # noqa: SIM115  closed by `close`
-            path = file.name
-        self._files.append(file)
-        file.write(text)
-        file.flush()
-        return path
 
 
 def unusable() -> StudioError:

@@ -23,6 +23,10 @@ RESOLVED = Gauge("studio_resolver_connections", "Connections that are resolved."
 RESOLVES = Counter("studio_resolver_requests_total", "Connections asked for.", ("type", "result"))
 WATCH_SYNCED = Gauge("studio_resolver_watch_synced", "1 while changes arrive from the registry.", ("type",))
 
+TLS_EXPIRES = Gauge(
+    "studio_tls_certificate_expiry_timestamp_seconds",
+    "When the service's own certificate ends; 0 without TLS.",
+)
 AUDIT_SPOOL_BYTES = Gauge("studio_audit_spool_bytes", "Bytes of the audit log's spool.")
 AUDIT_WAITING = Gauge("studio_audit_events_waiting", "Events that the registry does not have yet.")
 AUDIT_SHIPPED = Counter("studio_audit_events_shipped_total", "Events that the registry has.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import sys
 import threading
@@ -44,6 +45,8 @@ from services.runtime.interceptors.request_id import RequestId
 from services.runtime.interceptors.validate import Validate
 from services.runtime.limits import CallerLimits
 from services.runtime.settings import EngineSettings, ServiceSettings, load
+from services.runtime.tls.credentials import server_credentials
+from services.runtime.tls.files import CertificateFiles
 
 if TYPE_CHECKING:
     from services.runtime.auth.jwks import Jwks
@@ -97,6 +100,8 @@ class Runtime(Generic[SettingsT]):
     """How much one caller may have, of all that the service serves."""
     connections: Connections | None = None
     """Knows the registered databases: set by a service while it opens, for the steps around its handlers."""
+    tls: CertificateFiles | None = None
+    """What this service shows to others of this system, and whom it lets in; None for plain connections."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -167,6 +172,9 @@ async def serve(
     """
     healthy = health.aio.HealthServicer()
     ready = threading.Event()
+    tls = settings.service_tls()
+    if tls is not None:
+        metrics.TLS_EXPIRES.set_function(functools.partial(_expiry, tls))
     audit = AuditLog.open(name, settings)
     try:
         probes = _bind_probes(settings, ready)
@@ -176,9 +184,9 @@ async def serve(
     try:
         async with contextlib.AsyncExitStack() as stack:
             identity = await stack.enter_async_context(_identity(settings))
-            tokens = ServiceTokens(name, settings.service_token_secret)
+            tokens = ServiceTokens(name, settings.service_token_secret, tls)
             limits = CallerLimits(settings.rates(), settings.max_streams_per_caller)
-            runtime = Runtime(settings, tokens, identity, audit, limits)
+            runtime = Runtime(settings, tokens, identity, audit, limits, tls=tls)
             if isinstance(settings, EngineSettings):
                 registry = RegistryCredentials(settings.registry_address, tokens)
                 stack.push_async_callback(registry.aclose)
@@ -187,7 +195,7 @@ async def serve(
             chain = steps(settings, identity, audit, limits, runtime.connections)
             server = _build(settings, chain, servicers, healthy)
             try:
-                port = _bind(server, settings.grpc_address)
+                port = _bind(server, settings.grpc_address, tls)
                 await server.start()
                 await _set_serving(healthy, servicers)
                 ready.set()
@@ -304,9 +312,11 @@ def _build(
     return server
 
 
-def _bind(server: grpc.aio.Server, address: str) -> int:
+def _bind(server: grpc.aio.Server, address: str, tls: CertificateFiles | None) -> int:
     try:
-        return server.add_insecure_port(address)
+        if tls is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(tls))
     except RuntimeError:
         raise SystemExit(
             f"configuration: GRPC_ADDRESS {address} can't be bound: taken, or not of this host"
@@ -320,6 +330,10 @@ def _bind_probes(settings: ServiceSettings, ready: threading.Event) -> HealthSer
         raise SystemExit(
             f"configuration: HTTP_ADDRESS {settings.http_address} can't be bound: {error.strerror}"
         ) from None
+
+
+def _expiry(tls: CertificateFiles) -> float:
+    return tls.current().expires_at.timestamp()
 
 
 async def _set_serving(

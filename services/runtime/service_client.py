@@ -9,6 +9,8 @@ import grpc
 
 from services.runtime import context
 from services.runtime.auth.service_tokens import ServiceTokens
+from services.runtime.tls.channel import ReloadingChannel
+from services.runtime.tls.credentials import channel_credentials
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # A service that restarts is back in a second; gRPC's own default waits up to two minutes.
@@ -29,12 +31,21 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 def open_channel(address: str, tokens: ServiceTokens) -> grpc.aio.Channel:
     """A channel that adds the service's token and the current request's id to each call.
 
+    With mutual TLS it shows this service's certificate, and the other one's must be made for the host in `address`.
+
     Args:
         address: `host:port` of the other service.
-        tokens: mints this service's tokens.
+        tokens: mints this service's tokens, and has its certificate.
     """
     interceptors: list[grpc.aio.ClientInterceptor] = [_UnaryIdentity(tokens), _StreamIdentity(tokens)]
-    return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    if tokens.tls is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    return ReloadingChannel(
+        tokens.tls,
+        lambda material: grpc.aio.secure_channel(
+            address, channel_credentials(material), options=OPTIONS, interceptors=interceptors
+        ),
+    )
 
 
 class _Identity:

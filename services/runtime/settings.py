@@ -6,6 +6,7 @@ A missing or bad value stops the start with a sentence that names the variable a
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,6 +14,9 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
+from services.runtime.tls.contexts import check_own
+from services.runtime.tls.files import CertificateFiles
+from services.runtime.tls.material import Sources
 from studio.options.v1 import access_pb2
 
 S = TypeVar("S", bound=BaseSettings)
@@ -70,7 +74,42 @@ class Settings(BaseSettings):
     )
 
 
-class ServiceSettings(Settings):
+class TlsSettings(Settings):
+    """By which certificates the parts of this system know each other."""
+
+    service_tls_certificate: Path | None = None
+    """PEM file of this process's certificate; with the two below, services speak mutual TLS."""
+    service_tls_key: Path | None = None
+    """PEM file of that certificate's private key."""
+    service_tls_authority: Path | None = None
+    """PEM file of the authority whose certificates are let in: one of this system's own."""
+
+    @model_validator(mode="after")
+    def _usable_certificates(self) -> TlsSettings:
+        self.service_tls()
+        return self
+
+    def service_tls(self) -> CertificateFiles | None:
+        """The certificates; None where services speak plain gRPC.
+
+        Raises:
+            ValueError: they can't be used; the sentence names the variable.
+        """
+        certificate, key, authority = (
+            self.service_tls_certificate,
+            self.service_tls_key,
+            self.service_tls_authority,
+        )
+        if certificate and key and authority:
+            return CertificateFiles(Sources("SERVICE_TLS", certificate, key, authority), check_own)
+        if certificate or key or authority:
+            raise ValueError(
+                "SERVICE_TLS_CERTIFICATE, SERVICE_TLS_KEY and SERVICE_TLS_AUTHORITY must be set together"
+            )
+        return None
+
+
+class ServiceSettings(TlsSettings):
     """What every service reads."""
 
     grpc_address: str

@@ -28,6 +28,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from deploy.local import tls
 from services.runtime import statuses
 from services.runtime.contract import load_contract
 from services.runtime.errors import StudioError
@@ -118,6 +119,7 @@ class Service:
     script: Script
     names: tuple[str, ...]
     port: int
+    credentials: grpc.ServerCredentials | None = None
     server: grpc.aio.Server | None = None
     health: HealthServicer | None = None
 
@@ -140,7 +142,11 @@ class Service:
         else:
             registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # as above
             resolver_service_pb2_grpc.add_ResolverServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # as above
-        assert self.server.add_insecure_port(f"127.0.0.1:{self.port}") == self.port
+        address = f"127.0.0.1:{self.port}"
+        if self.credentials is None:
+            assert self.server.add_insecure_port(address) == self.port
+        else:
+            assert self.server.add_secure_port(address, self.credentials) == self.port
         await self.server.start()
 
     def _unary(self, area: str) -> Iterator[tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]]:
@@ -224,14 +230,21 @@ class Gateway:
     state: Path
     process: asyncio.subprocess.Process
     output: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._trusted() else 'http'}://127.0.0.1:{self.port}"
 
     def client(self, *, with_token: bool = True, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401  httpx's own
         headers = {"authorization": f"Bearer {token()}"} if with_token else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, **options)
+        return httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=30, verify=self._trusted() or True, **options
+        )
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        """What its clients trust: the certificate that it has now."""
+        return tls.client_context(self.environment)
 
     async def raw(self, data: bytes, *, timeout_s: float = 20) -> bytes:
         """Sends bytes while it reads; returns the answer, or what came of it before the gateway closed."""
@@ -298,7 +311,7 @@ async def running_gateway(directory: Path, **environment: str) -> AsyncIterator[
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", cwd=ROOT, env=variables, stdout=log, stderr=log
         )
-    gateway = Gateway(port, state, process, output)
+    gateway = Gateway(port, state, process, output, variables)
     try:
         await gateway.wait_ready()
         yield gateway

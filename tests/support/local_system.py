@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import threading
 import time
 import uuid
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from deploy.local import ports
+from deploy.local import ports, tls
 from deploy.local.environment import inherited
 from deploy.local.options import Options
 from deploy.local.supervisor import Event
@@ -47,9 +48,10 @@ class LocalSystem:
         """What happened to the processes."""
         self.said: list[str] = []
         """What `make run` would have printed."""
+        self._environment = inherited(os.environ) | (environment or {})
         self._system = System(
             Options(state_dir=state_dir, gateway_port=ports.pick(), durable=durable),
-            environment=inherited(os.environ) | (environment or {}),
+            environment=self._environment,
             say=self.said.append,
             on_event=self.events.append,
         )
@@ -57,7 +59,9 @@ class LocalSystem:
     def open(self) -> None:
         """Starts it; returns when all of it is ready."""
         self._system.start(threading.Event())
-        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=TIMEOUT_S)
+        self.trusted: ssl.SSLContext | bool = tls.client_context(self._environment) or True
+        """By which its clients know the gateway, where it speaks TLS."""
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=TIMEOUT_S, verify=self.trusted)
         """A client without a token, for tests that are not asynchronous."""
 
     def close(self) -> None:
@@ -88,7 +92,11 @@ class LocalSystem:
     def client(self, role: str) -> httpx.AsyncClient:
         """An HTTP client of that role; a context manager."""
         return httpx.AsyncClient(
-            base_url=self.url, headers=self.headers(role), trust_env=False, timeout=TIMEOUT_S
+            base_url=self.url,
+            headers=self.headers(role),
+            trust_env=False,
+            timeout=TIMEOUT_S,
+            verify=self.trusted,
         )
 
     def wait_reached(self) -> None:
@@ -111,6 +119,11 @@ class LocalSystem:
     def address(self, service: str) -> str:
         """`host:port` where `registry`, `redis_svc` or `mongo_svc` takes gRPC calls."""
         return self._system.address(service)
+
+    @property
+    def forwarding_address(self) -> str:
+        """`host:port` where bun_proxy takes the requests that it forwards."""
+        return self._system.supervisor.program("bun_proxy").env["PROXY_ADDRESS"]
 
     def metrics(self, service: str) -> dict[str, float]:
         """The metrics of a service: `name{label="value"}` to value."""

@@ -9,15 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 from services.bun_proxy.forward.downstream import Downstream
 from services.bun_proxy.forward.messages import Incoming, Peer
 from services.bun_proxy.limits import Limits
+from services.runtime.logs import get_logger
+from services.runtime.tls.contexts import server_context
+from services.runtime.tls.files import CHECK_S, CertificateFiles
+from services.runtime.tls.material import Material
 
 BACKLOG = 1024
 SWEEP_S = 5.0
+HANDSHAKE_S = 5.0
+"""Seconds that a TLS handshake may take."""
 
+log = get_logger(__name__)
 
 Handler = Callable[[Incoming, Peer], Awaitable[None]]
 """Answers a request through its peer; what it raises becomes the answer where there is none yet."""
@@ -29,15 +37,18 @@ class Server:
     Args:
         handler: answers requests.
         limits: bounds.
+        tls: certificates; who connects must have one of the same authority. None for plain connections.
     """
 
-    def __init__(self, handler: Handler, limits: Limits) -> None:
+    def __init__(self, handler: Handler, limits: Limits, tls: CertificateFiles | None = None) -> None:
         self.handler = handler
         self.limits = limits
         self.connections: set[Downstream] = set()
         self.is_draining = False
+        self._tls = tls
+        self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -47,19 +58,23 @@ class Server:
         Raises:
             OSError: the address is taken, or not of this host.
         """
-        sock = _listening(address)
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Downstream(self), sock=sock, backlog=BACKLOG
-        )
-        self._sweeper = asyncio.create_task(self._sweep(), name="proxy idle")
-        port: int = sock.getsockname()[1]
+        self._socket = _listening(address)
+        port: int = self._socket.getsockname()[1]
+        self._background.append(asyncio.create_task(self._sweep(), name="proxy idle"))
+        if self._tls is None:
+            self._server = await self._accept(self._socket, None)
+        else:
+            used = self._tls.current()
+            self._server = await self._accept(self._socket, server_context(used))
+            self._background.append(asyncio.create_task(self._renew(self._tls, used), name="proxy tls"))
         return port
 
     def drain(self) -> None:
         """Takes no more connections and requests; what runs goes on."""
         self.is_draining = True
-        if self._server is not None:
-            self._server.close()
+        self._close_if_draining()
+        if self._socket is not None:
+            self._socket.close()
         for connection in list(self.connections):
             connection.drain()
 
@@ -72,9 +87,9 @@ class Server:
         for connection in list(self.connections):
             connection.abort()
         await self._empty.wait()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
 
     def admit(self, connection: Downstream) -> bool:
         """Whether there is room for one more connection."""
@@ -89,6 +104,40 @@ class Server:
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()
+
+    async def _accept(self, listening: socket.socket, context: ssl.SSLContext | None) -> asyncio.Server:
+        # A copy: closing this server leaves the socket, and who waits in its queue, to the next one.
+        return await asyncio.get_running_loop().create_server(
+            lambda: Downstream(self),
+            sock=listening.dup(),
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else HANDSHAKE_S,
+        )
+
+    async def _renew(self, tls: CertificateFiles, used: Material) -> None:
+        """Accepts by the newest certificates. One context can't forget an authority, so each set has its own."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            now = tls.current()
+            if now is used or self._socket is None or self._server is None or self.is_draining:
+                continue
+            former = self._server
+            try:
+                self._server = await self._accept(self._socket, server_context(now))
+            except OSError:
+                log.exception(
+                    "proxy.tls_not_renewed"
+                )  # no file descriptor is free, say: the former one goes on
+                continue
+            used = now
+            former.close()
+            # Draining may have begun meanwhile.
+            self._close_if_draining()
+
+    def _close_if_draining(self) -> None:
+        if self.is_draining and self._server is not None:
+            self._server.close()
 
     async def _sweep(self) -> None:
         while True:

@@ -11,6 +11,8 @@ import time
 import jwt
 from pydantic import SecretStr
 
+from services.runtime.tls.files import CertificateFiles
+
 ISSUER = "studio-databases"
 AUDIENCE = "studio-databases-services"
 ALGORITHM = "HS256"
@@ -24,9 +26,12 @@ class ServiceTokens:
     Args:
         service: name of the service that calls.
         secret: the secret that all services share.
+        tls: where services speak mutual TLS, what this one shows. It is here so that whoever calls another service
+            with a token has it: a channel without it would be refused.
     """
 
-    def __init__(self, service: str, secret: SecretStr) -> None:
+    def __init__(self, service: str, secret: SecretStr, tls: CertificateFiles | None = None) -> None:
+        self.tls = tls
         self._service = service
         self._secret = secret
         self._token = ""
