@@ -49,7 +49,7 @@ def by_credential(settings: GatewaySettings) -> list[Config]:
     header = {"header_name": "authorization", "descriptor_key": "authorization", "skip_if_absent": True}
     return _rate_limit(
         "credentials",
-        settings.gateway_rate_per_credential,
+        settings.gateway_rate_per_caller,
         {
             "authorization": [{"request_headers": header}],
             auth.SESSION: [{"metadata": session}],

@@ -150,7 +150,7 @@ class GatewaySettings(TlsSettings):
     """Requests a service works on at a time; one more is answered with 429."""
     gateway_rate_per_address: int = Field(default=5000, ge=0, le=2**30)
     """Requests a second from one address (of IPv6: from one /64), twice as many at once; one more is 429. 0 for any."""
-    gateway_rate_per_credential: int = Field(default=5000, ge=0, le=2**30)
+    gateway_rate_per_caller: int = Field(default=5000, ge=0, le=2**30)
     """The same with one token, API key or session."""
     gateway_max_refused_per_address: int = Field(default=100, ge=0, le=2**30)
     """Refused credentials of one address, one forgotten every 3 s; one more is 429 in place of 401. 0 for any."""

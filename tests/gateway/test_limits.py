@@ -52,7 +52,7 @@ async def limited(
         SERVICE_TOKEN_SECRET=SERVICE_SECRET,
         GATEWAY_TRUSTED_HOPS="1",
         GATEWAY_RATE_PER_ADDRESS="4",
-        GATEWAY_RATE_PER_CREDENTIAL="2",
+        GATEWAY_RATE_PER_CALLER="2",
         GATEWAY_MAX_REFUSED_PER_ADDRESS="3",
     ) as running:
         async with running.client(with_token=False) as client, asyncio.timeout(30):
@@ -172,7 +172,7 @@ class TestRefusedCredentials:
             assert not [name for name in answer.headers if name.startswith("x-studio")]
 
 
-@pytest.mark.parametrize("switched_off", ["gateway_rate_per_address", "gateway_rate_per_credential"])
+@pytest.mark.parametrize("switched_off", ["gateway_rate_per_address", "gateway_rate_per_caller"])
 def test_0_switches_a_rate_off(switched_off: str) -> None:
     def names(**settings: object) -> list[str]:
         found = GatewaySettings.model_validate({"jwt_secret": JWT_SECRET, **settings})
