@@ -41,6 +41,7 @@ START_TIMEOUT_S = 30
 DATABASE_ID = "6f1de6a0-6d6e-4bd2-9bc0-3dcb4a1f3f6a"
 
 REGISTRY = "studio.registry.v1.RegistryService"
+RESOLVER = "studio.registry.v1.ResolverService"
 REDIS = "studio.redis.v1.RedisService"
 MONGODB = "studio.mongodb.v1.MongoService"
 
@@ -135,19 +136,24 @@ class Service:
         if REDIS in self.names:
             redis_service_pb2_grpc.add_RedisServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # stands for it
         elif MONGODB in self.names:
-            for service, handlers in self._unary("mongodb"):
-                self.server.add_generic_rpc_handlers(
-                    (grpc.method_handlers_generic_handler(service, handlers),)
-                )
+            self._add_unary("mongodb", set())
         else:
             registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # as above
             resolver_service_pb2_grpc.add_ResolverServiceServicer_to_server(self.script, self.server)  # type: ignore[arg-type]  # as above
+            self._add_unary("registry", {REGISTRY, RESOLVER})
         address = f"127.0.0.1:{self.port}"
         if self.credentials is None:
             assert self.server.add_insecure_port(address) == self.port
         else:
             assert self.server.add_secure_port(address, self.credentials) == self.port
         await self.server.start()
+
+    def _add_unary(self, area: str, without: set[str]) -> None:
+        assert self.server is not None
+        for service, handlers in self._unary(area):
+            if service not in without:
+                generic = grpc.method_handlers_generic_handler(service, handlers)
+                self.server.add_generic_rpc_handlers((generic,))
 
     def _unary(self, area: str) -> Iterator[tuple[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]]:
         """Every service of an area with its rpcs that answer once; requests stay bytes."""
