@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.bun_proxy.harness import Api, Service
+from tests.bun_proxy.harness import Api, Service, running_service
 from tests.bun_proxy.servers import Recorder
 from tests.support.confirmations import asked_over_http
 from tests.support.engines import BunServer
@@ -207,6 +207,19 @@ class TestRoles:
         assert answer.json()["method"] == "DELETE"
         assert not confirmed.keys() & answer.json()["headers"].keys()
         await api.http.aclose()
+
+    async def test_a_caller_over_his_rate_is_told_when_to_come_back(self, bun_server: BunServer) -> None:
+        async with running_service(rate_read_only=1) as service:
+            url = f"http://:{bun_server.key}@127.0.0.1:{bun_server.port}"
+            reader, owner = service.api(url, role="read_only"), service.api(url)
+            answers = [await reader.get("/books") for _ in range(20)]
+            assert answers[0].status_code == 200
+            refused = next(each for each in answers if each.status_code != 200)
+            assert (refused.status_code, refused.json()["error_code"]) == (429, "RESOURCE_EXHAUSTED")
+            assert refused.headers["retry-after"] == "1"
+            assert (await owner.get("/books")).status_code == 200
+            await reader.http.aclose()
+            await owner.http.aclose()
 
     async def test_nobody_passes_without_a_token(self, bun: Api) -> None:
         async with httpx.AsyncClient() as http:
