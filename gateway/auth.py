@@ -23,7 +23,9 @@ SESSION = "session"
 CLOCK_SKEW_S = 5
 """As the services allow; Envoy's own default is 60."""
 
-JWKS_CACHE_S = 300
+JWKS_CACHE_S = 15
+"""Envoy fetches the set 5 s before this is over, and never for a key id that it does not know: so long a token that is
+signed with a new key may be refused."""
 JWKS_TIMEOUT_S = 5
 
 

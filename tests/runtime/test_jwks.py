@@ -185,6 +185,52 @@ async def test_a_key_that_is_rotated_in_is_fetched_and_one_rotated_out_ends(cloc
         assert await refused(verifies, first.token(sub="anew")) == "AUTH_INVALID_TOKEN"
 
 
+async def test_no_call_fails_while_keys_are_rotated_under_load(clock: Clock) -> None:
+    first, second = Signer("first"), Signer("second")
+    async with key_server(first) as server:
+        keys = Jwks(server.url)
+        verifies, signing, verified = verifier(keys), [first], [0]
+
+        async def call(caller: int) -> None:
+            while signing:
+                await verifies.verify(signing[0].token(sub=f"{caller} {verified[0]}"))
+                verified[0] += 1
+                await asyncio.sleep(0)
+
+        async def fetched(signer: Signer, *, is_there: bool) -> None:
+            for attempt in range(2000):
+                if attempt % 100 == 0:
+                    clock.ahead_s += jwks.KEEP_S + 1
+                try:
+                    await keys.key(signer.key_id)
+                except StudioError:
+                    found = False
+                else:
+                    found = True
+                if found == is_there:
+                    return
+                await asyncio.sleep(0.005)
+            pytest.fail("the set was not fetched anew")
+
+        async def go_on() -> None:
+            enough = verified[0] + 40
+            await until(lambda: verified[0] >= enough)
+
+        calls = [asyncio.create_task(call(number)) for number in range(8)]
+        await go_on()
+        # Published before it signs, withdrawn when nobody shows it any more.
+        server.keys = [first.jwk(), second.jwk()]
+        await fetched(second, is_there=True)
+        signing[0] = second
+        await go_on()
+        server.keys = [second.jwk()]
+        await fetched(first, is_there=False)
+        await go_on()
+        signing.clear()
+        await asyncio.gather(*calls)
+        await keys.aclose()
+
+
 async def test_unknown_key_ids_do_not_hammer_the_server(clock: Clock) -> None:
     async with key_server(Signer("known")) as server:
         verifies = verifier(Jwks(server.url))

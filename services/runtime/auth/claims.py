@@ -49,7 +49,7 @@ def caller_of(claims: dict[str, Any]) -> Caller:
     return Caller(
         subject,
         worth,
-        projects=_projects(claims["projects"] if "projects" in claims else own.get("studio_projects")),
+        projects=_projects(claims, "projects") if "projects" in claims else _projects(own, "studio_projects"),
         expires_at=float(claims["exp"]),
         is_anonymous=role == ANONYMOUS,
     )
@@ -61,9 +61,10 @@ def _worth(role: object, roles: dict[str, access_pb2.Role.ValueType]) -> access_
     )
 
 
-def _projects(listed: object) -> frozenset[str] | None:
-    if listed is None:
+def _projects(claims: dict[str, Any], name: str) -> frozenset[str] | None:
+    if name not in claims:
         return None
+    listed = claims[name]
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
         # Taking it for no limit would give more than was meant.
         raise WrongCredentialError("The token is not valid: its projects are no list of names.")
