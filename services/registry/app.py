@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from services.registry import environment
+from services.registry.audit.reader import NoLog, Reader, StoredLog
+from services.registry.audit.recorder import LoggedEvents, Recorder, StoredEvents
+from services.registry.audit.retention import Retention
 from services.registry.cache.lists import CachedLists, Lists, Uncached
 from services.registry.credentials.feed import CredentialFeed
 from services.registry.credentials.keys import ApiKeys
@@ -18,6 +21,7 @@ from services.registry.databases import Databases
 from services.registry.engines import Engines
 from services.registry.feed import Feed
 from services.registry.flags import Flags
+from services.registry.handlers.audit import AuditHandler
 from services.registry.handlers.authorization import AuthorizationHandler
 from services.registry.handlers.credentials import ApiKeyHandler, CredentialHandler, SessionHandler
 from services.registry.handlers.documentation import DocumentationHandler
@@ -39,17 +43,21 @@ from services.registry.store.remembering import Remembering
 from services.registry.updates import Updates
 from services.registry.vault import Vault
 from services.runtime.addresses import AddressPolicy
+from services.runtime.audit.shipper import shipping
+from services.runtime.audit.spool import Batch
 from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
 from studio.envoy.auth.v3 import external_auth_pb2_grpc
 from studio.registry.v1 import (
     api_key_service_pb2_grpc,
+    audit_service_pb2_grpc,
     credential_service_pb2_grpc,
     documentation_service_pb2_grpc,
     registry_service_pb2_grpc,
     resolver_service_pb2_grpc,
     session_service_pb2_grpc,
 )
+from studio.registry.v1.audit_pb2 import AuditEvent
 
 if TYPE_CHECKING:
     from services.registry.pg_meta.postgres import Postgres
@@ -84,6 +92,13 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         runtime.connections = databases
         updates = Updates(databases, store, vault, flags)
         _start_checks(settings, runtime, engines, vault)
+        reader, recorder = _open_audit(settings, runtime, pool, pages)
+
+        async def store_own(batch: Batch) -> int:
+            events = [AuditEvent.FromString(each) for each in batch.events]
+            return await recorder.record(str(batch.source), batch.first, events, service="registry")
+
+        await stack.enter_async_context(shipping(runtime.audit, store_own, runtime.background))
         access = pg_meta.access(databases, runtime) if pg_meta else None
         yield [
             Servicer(
@@ -102,6 +117,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
                 "studio.registry.v1.DocumentationService",
                 documentation_service_pb2_grpc.add_DocumentationServiceServicer_to_server,
                 DocumentationHandler(settings.documented_areas()),
+            ),
+            Servicer(
+                "studio.registry.v1.AuditService",
+                audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
+                AuditHandler(reader, recorder),
             ),
             Servicer(
                 "envoy.service.auth.v3.Authorization",
@@ -190,6 +210,16 @@ async def _open_store(
     feed.observe(store.heard)
     runtime.background("registry.remember", store.run)
     return store, pool
+
+
+def _open_audit(
+    settings: Settings, runtime: Runtime[Settings], pool: Pool | None, pages: PageTokens
+) -> tuple[Reader, Recorder]:
+    if pool is None:
+        return NoLog(), LoggedEvents()
+    keys = settings.chain_keys()
+    runtime.background("registry.audit", Retention(pool, keys, settings.audit_retention_days).run)
+    return StoredLog(pool, pages), StoredEvents(pool, keys)
 
 
 def _start_checks(settings: Settings, runtime: Runtime[Settings], engines: Engines, vault: Vault) -> None:

@@ -10,6 +10,9 @@ import sys
 
 from pydantic import SecretStr, field_validator
 
+from services.registry.audit.chain import Link
+from services.registry.audit.settings import AuditSettings
+from services.registry.audit.verification import verify_chain
 from services.registry.migrations import MigrationError, migrate
 from services.registry.resealing import Report, Task, reseal
 from services.registry.settings import KeySettings, check_database_url
@@ -40,6 +43,10 @@ class CommandSettings(MigrationSettings, KeySettings):
     """What the commands read that open connection strings: the registry's own keys."""
 
 
+class AuditCommandSettings(MigrationSettings, AuditSettings):
+    """What `verify-audit` reads."""
+
+
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Adds the commands to the command line."""
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -51,6 +58,13 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     verified = commands.add_parser("verify", help="check that every connection string opens")
     commands.add_parser("openapi", help="print the OpenAPI document of the whole API")
+    audit = commands.add_parser("verify-audit", help="check that the audit log is as it was recorded")
+    audit.add_argument(
+        "--since",
+        type=_link,
+        metavar="SEQUENCE:HASH",
+        help="a head that was printed before: it must still be there, and only what is newer is checked",
+    )
     for each in (rotate, imported):
         each.add_argument("--dry-run", action="store_true", help="only say what would be done")
     for each in (rotate, imported, verified):
@@ -80,6 +94,8 @@ def run_command(arguments: argparse.Namespace) -> None:
             sys.stdout.write(render(indent=2).decode() + "\n")
         elif command == "verify":
             _verify(arguments)
+        elif command == "verify-audit":
+            _verify_audit(arguments)
         else:
             _reseal(arguments)
     except (MigrationError, OperationError) as error:
@@ -134,6 +150,21 @@ def _verify(arguments: argparse.Namespace) -> None:
         raise SystemExit(FAILED)
 
 
+def _verify_audit(arguments: argparse.Namespace) -> None:
+    command: str = arguments.command
+    settings = runtime_settings.load(AuditCommandSettings)
+    with session(settings.database_url.get_secret_value()) as connection:
+        found = verify_chain(connection, settings.chain_keys(), arguments.since)
+    if found.gone:
+        _say(command, f"that place has gone by its age: checked from row {found.start.sequence + 1} on")
+    after = f" after row {found.start.sequence}" if found.start.sequence else ""
+    _say(command, f"{found.rows} rows{after} are as they were recorded")
+    if found.fault:
+        _say(command, f"failed: {found.fault}")
+        raise SystemExit(FAILED)
+    _say(command, f"head {found.head}")
+
+
 def _named(row: Row) -> str:
     return f"{row.type} {row.id} {row.name!r}"
 
@@ -141,6 +172,13 @@ def _named(row: Row) -> str:
 def _say(command: str, line: str) -> None:
     sys.stdout.write(f"{command}: {line}\n")
     sys.stdout.flush()
+
+
+def _link(text: str) -> Link:
+    try:
+        return Link.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _batch_size(text: str) -> int:

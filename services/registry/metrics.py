@@ -36,3 +36,6 @@ PG_META_DECISIONS = Counter(
     "Requests to pg-meta: allowed, or the reason of a refusal.",
     ("result",),
 )
+
+AUDIT_EVENTS = Counter("studio_registry_audit_events_total", "Events stored in the audit log.")
+AUDIT_REMOVED = Counter("studio_registry_audit_removed_total", "Events that went by their age.")

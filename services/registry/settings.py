@@ -6,6 +6,7 @@ import psycopg
 from psycopg import conninfo
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from services.registry.audit.settings import AuditSettings
 from services.registry.cache.failures import check_cache_url
 from services.registry.connection_strings import TYPES
 from services.registry.environment import VARIABLES
@@ -31,7 +32,7 @@ class KeySettings(CryptoSettings):
         return tuple(type_ for type_ in TYPES if type_ != "postgres" or with_postgres)
 
 
-class Settings(ServiceSettings, KeySettings):
+class Settings(ServiceSettings, KeySettings, AuditSettings):
     """The registry's settings."""
 
     grpc_address: str = "[::]:50051"

@@ -25,6 +25,7 @@ from services.runtime.crypto import KeyRing
 from services.runtime.server import serve
 from studio.registry.v1 import engine_service_pb2_grpc as engine
 from studio.registry.v1 import registry_service_pb2 as messages
+from studio.registry.v1.audit_service_pb2_grpc import AuditServiceStub
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis, Database
 from studio.registry.v1.engine_service_pb2 import DiagnoseConnectionRequest
 from studio.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
@@ -63,9 +64,9 @@ def run_psql(database_url: str, *arguments: str | Path) -> subprocess.CompletedP
     )
 
 
-def user_token(role: str = "owner") -> str:
+def user_token(role: str = "owner", **more: object) -> str:
     claims = {"sub": f"{role}@test", "role": role, "iat": int(time.time()), "exp": int(time.time()) + 600}
-    return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
+    return jwt.encode({**claims, **more}, JWT_SECRET, algorithm="HS256")
 
 
 def service_token() -> str:
@@ -102,6 +103,7 @@ class Registry:
         self._channel = grpc.aio.insecure_channel(self.address)
         self.users = RegistryServiceStub(self._channel)
         self.services = ResolverServiceStub(self._channel)
+        self.audit = AuditServiceStub(self._channel)
         self.as_user = (("authorization", f"Bearer {user_token()}"),)
         self.as_service = (("authorization", f"Bearer {service_token()}"),)
 
