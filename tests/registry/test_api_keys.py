@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,14 @@ import jwt
 import psycopg
 import pytest
 
-from services.runtime.auth import api_keys
+from services.runtime.auth import api_keys, identity
 from studio.registry.v1 import api_key_service_pb2 as messages
 from studio.registry.v1 import credential_service_pb2 as credentials
 from studio.registry.v1 import registry_service_pb2 as registry_pb
+from studio.registry.v1 import session_service_pb2 as session_pb
 from studio.registry.v1.api_key_service_pb2_grpc import ApiKeyServiceStub
 from studio.registry.v1.credential_service_pb2_grpc import CredentialServiceStub
+from studio.registry.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.registry.harness import JWT_SECRET, Registry, failing, running_registry, settings
 
 Code = grpc.StatusCode
@@ -202,6 +205,61 @@ async def test_an_expired_key_is_refused_also_where_it_is_known(keys: Keys, db: 
     async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED) as failure:
         await keys.use(made.key)
     assert "expired" in failure.message
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"UPDATE platform.api_keys SET revoked_at = now()",
+        b"DELETE FROM platform.api_keys",
+        b"TRUNCATE platform.api_keys",
+    ],
+)
+async def test_an_operator_revokes_by_hand(keys: Keys, db: Session, statement: bytes) -> None:
+    made = await keys.create()
+    await keys.use(made.key)
+    db.execute(statement)
+    async with asyncio.timeout(10), failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED):
+        while True:
+            await keys.use(made.key)
+
+
+async def test_a_session_ends_at_every_registry(keys: Keys, migrated_url: str) -> None:
+    async with running_registry(settings(migrated_url)) as other:
+        await sessions_end(keys.registry, other)
+
+
+async def test_sessions_need_no_platform_database() -> None:
+    async with running_registry(settings(None)) as registry:
+        await sessions_end(registry, registry)
+
+
+async def sessions_end(registry: Registry, other: Registry) -> None:
+    """Signs in at one registry as the gateway does it, calls at both, signs out at the first."""
+    channel = grpc.aio.insecure_channel(registry.address)
+    stub = SessionServiceStub(channel)
+    sign_in = stub.CreateSession(session_pb.CreateSessionRequest(), metadata=OWNER, timeout=20)
+    session = await sign_in
+    headers = {name: str(value) for name, value in await sign_in.initial_metadata()}
+    cookie = ("cookie", headers["set-cookie"].partition(";")[0])
+    over_rest = (cookie, (identity.VERB, "GET"))
+    request = registry_pb.ListDatabasesRequest()
+    async with asyncio.timeout(10):
+        for each in (registry, other):
+            # Right after its start a registry does not know yet what has ended.
+            while (  # noqa: ASYNC110  another process's knowledge has no event here
+                await each.users.ListDatabases(request, metadata=over_rest, timeout=20).code() is not Code.OK
+            ):
+                await asyncio.sleep(0.02)
+        async with failing("AUTH_REQUIRED", Code.UNAUTHENTICATED):  # no browser speaks gRPC
+            await other.users.ListDatabases(request, metadata=(cookie,), timeout=20)
+        changing = (cookie, (identity.VERB, "DELETE"), (identity.CSRF_TOKEN, session.csrf_token))
+        await stub.DeleteSession(session_pb.DeleteSessionRequest(), metadata=changing, timeout=20)
+        for each in (registry, other):
+            async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED):
+                while True:
+                    await each.users.ListDatabases(request, metadata=over_rest, timeout=20)
+    await channel.close()
 
 
 async def test_without_a_platform_database_there_are_no_keys() -> None:
