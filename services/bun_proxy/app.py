@@ -67,11 +67,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         tokens=runtime.service_tokens,
         keys=settings.keys(),
         on_gone=gone,
+        rights=runtime.rights,
     )
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     databases = Databases(resolver, pool)
-    runtime.connections = databases
     catalogue = Catalogue(databases)
     test = functools.partial(diagnose, policy=policy, limits=limits)
     try:
@@ -97,7 +97,7 @@ async def _data_plane(
         Authenticate(runtime.identity),
         Limit(runtime.limits),
         Audit(runtime.audit),
-        Authorize(),
+        Authorize(runtime.rights),
     ]
     confirmations = Confirmations(settings.service_token_secret.get_secret_value())
     server = Server(Plane(databases, steps, confirmations).handle, settings.limits(), runtime.tls)

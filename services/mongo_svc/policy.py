@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from services.mongo_svc import ejson, stages
 from services.mongo_svc.ejson import Element, Value
 from services.mongo_svc.stages import Rule
-from services.runtime import context as call
+from services.runtime.access import current_role, role_name
 from services.runtime.databases import connection_read_only
 from services.runtime.errors import StudioError, invalid_argument
-from services.runtime.interceptors.authorize import role_name
 from studio.options.v1 import errors_pb2 as e
-from studio.options.v1.access_pb2 import ROLE_ADMINISTRATOR, ROLE_UNSPECIFIED, Role
+from studio.options.v1.access_pb2 import ROLE_ADMINISTRATOR, Role
 
 MAX_STAGES = 1000
 """Stages of one pipeline; the servers' own bound (https://www.mongodb.com/docs/manual/core/aggregation-pipeline-limits/)."""
@@ -288,8 +287,7 @@ def _short(name: str) -> str:
 
 
 def _role() -> Role.ValueType:
-    caller = call.caller.get()
-    return ROLE_UNSPECIFIED if caller is None else caller.role
+    return current_role()
 
 
 def _denied(where: str, name: str, why: str, role: Role.ValueType) -> StudioError:

@@ -45,12 +45,12 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         tokens=runtime.service_tokens,
         keys=keys,
         on_gone=pool.discard,
+        rights=runtime.rights,
     )
     runtime.background("resolver.watch", resolver.watch)
     runtime.background("pool.idle", pool.run)
     try:
         databases = Databases(resolver, pool)
-        runtime.connections = databases
         async with recorded(runtime, resolver):
             yield (
                 *servicers(databases),

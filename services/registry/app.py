@@ -21,6 +21,8 @@ from services.registry.databases import Databases
 from services.registry.engines import Engines
 from services.registry.feed import Feed
 from services.registry.flags import Flags
+from services.registry.grants.visible import finder
+from services.registry.handlers.access import AccessHandler
 from services.registry.handlers.audit import AuditHandler
 from services.registry.handlers.authorization import AuthorizationHandler
 from services.registry.handlers.credentials import ApiKeyHandler, CredentialHandler, SessionHandler
@@ -49,6 +51,7 @@ from services.runtime.logs import get_logger
 from services.runtime.server import Runtime, Servicer
 from studio.envoy.auth.v3 import external_auth_pb2_grpc
 from studio.registry.v1 import (
+    access_service_pb2_grpc,
     api_key_service_pb2_grpc,
     audit_service_pb2_grpc,
     credential_service_pb2_grpc,
@@ -87,10 +90,10 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         pages = PageTokens(settings.service_token_secret.get_secret_value())
         named = environment.read(settings.connection_variables(), on_railway=settings.on_railway())
         secret = settings.service_token_secret.get_secret_value()
-        store = WithEnvironment(stored, named, vault, secret)
+        store = WithEnvironment(stored, named, vault, secret, feed.version)
         databases = Databases(store, vault, engines, pages, flags=flags, digests=Digests(secret))
-        runtime.connections = databases
         updates = Updates(databases, store, vault, flags)
+        runtime.rights.use(finder(databases))
         _start_checks(settings, runtime, engines, vault)
         reader, recorder = _open_audit(settings, runtime, pool, pages)
 
@@ -107,6 +110,11 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
                 RegistryHandler(
                     databases, updates, Reports(pool, store.own), on_railway=settings.on_railway()
                 ),
+            ),
+            Servicer(
+                "studio.registry.v1.AccessService",
+                access_service_pb2_grpc.add_AccessServiceServicer_to_server,
+                AccessHandler(store),
             ),
             Servicer(
                 "studio.registry.v1.ResolverService",

@@ -27,6 +27,7 @@ from services.registry.store import (
 )
 from services.registry.target import Target
 from services.registry.vault import Vault
+from services.runtime.access import not_found
 from services.runtime.audit.notes import note_database
 from services.runtime.crypto import SealedValueError
 from services.runtime.errors import FieldViolation, StudioError, invalid_argument, reason_name
@@ -37,15 +38,6 @@ from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 _REASONS = {reason_name(value): value for value in reasons.ErrorReason.values()}
 
 log = get_logger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Registered:
-    """What the steps around a handler look at; see `services.runtime.confirmation`."""
-
-    id: str
-    name: str
-    config: dict[str, Any]
 
 
 class Databases:
@@ -211,15 +203,6 @@ class Databases:
         note_database(found.id, found.name, found.project_ref)
         return found
 
-    async def connection(self, database_id: str) -> Registered:
-        """What the steps around a handler look at.
-
-        Raises:
-            StudioError: DB_NOT_FOUND.
-        """
-        found = await self.get(database_id)
-        return Registered(found.id, found.name, found.config or {})
-
     async def test_unsaved(self, target: Target) -> ConnectionDiagnosis:
         """Tests a connection without storing anything of it.
 
@@ -258,7 +241,27 @@ class Databases:
         Raises:
             StudioError: as `sealed`; DB_INACTIVE for one that a user took out of use.
         """
-        found = await self.sealed(database_id, type_)
+        return await self.usable(await self.known(database_id, type_))
+
+    async def known(self, database_id: str, type_: str = "") -> Sealed:
+        """A connection as it is stored, whether or not it can be used.
+
+        Raises:
+            StudioError: DB_NOT_FOUND.
+        """
+        found = await self._store.sealed(database_id)
+        if found is None or (type_ and found.type != type_):
+            raise not_found()
+        note_database(found.id, found.name, found.project_ref)
+        return found
+
+    async def usable(self, found: Sealed) -> Sealed:
+        """The same in today's format, where it may be used.
+
+        Raises:
+            StudioError: as `resolve`.
+        """
+        found = await self._renewed(found)
         if found.deactivated:
             raise StudioError(
                 reasons.ERROR_REASON_DB_INACTIVE,
@@ -277,7 +280,9 @@ class Databases:
         Raises:
             StudioError: DB_NOT_FOUND; CONNECTION_UNREADABLE for a legacy value that no passphrase opens.
         """
-        found = await self._find(database_id, type_)
+        return await self._renewed(await self.known(database_id, type_))
+
+    async def _renewed(self, found: Sealed) -> Sealed:
         try:
             renewed = self._vault.renew(found.ciphertext, row_id=found.id, type_=found.type)
         except SealedValueError as error:
@@ -297,14 +302,7 @@ class Databases:
             return dataclasses.replace(found, ciphertext=renewed)
         log.info("database.encrypted_anew", database_id=found.id, type=found.type)
         # Read again for its revision, and because another replica may have been faster.
-        return await self._find(database_id, type_)
-
-    async def _find(self, database_id: str, type_: str) -> Sealed:
-        found = await self._store.sealed(database_id)
-        if found is None or (type_ and found.type != type_):
-            raise not_found()
-        note_database(found.id, found.name, found.project_ref)
-        return found
+        return await self.known(found.id, found.type)
 
 
 def _test_failed(diagnosis: ConnectionDiagnosis) -> StudioError:
@@ -321,11 +319,6 @@ def _test_failed(diagnosis: ConnectionDiagnosis) -> StudioError:
         violations=() if is_ours else [FieldViolation("connection_string", diagnosis.message)],
         code=None if is_ours else "FAILED_PRECONDITION",
     )
-
-
-def not_found() -> StudioError:
-    """The error for an id that is none."""
-    return StudioError(reasons.ERROR_REASON_DB_NOT_FOUND, "There is no database of this id.")
 
 
 def check_text(**fields: str) -> None:

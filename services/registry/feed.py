@@ -32,14 +32,17 @@ class Subscription:
 
     def __init__(self, type_: str) -> None:
         self.type = type_
-        self._pending: dict[str, bool] = {}
+        self._pending: dict[str, Change] = {}
         self._error: StudioError | None = None
         self._wake = asyncio.Event()
 
     def push(self, change: Change) -> None:
         """Adds an event; ends the watcher when it is too far behind."""
-        # To the end, and the later event wins: what was changed and then deleted is deleted.
-        self._pending.pop(change.id, None)
+        # To the end, and the later event wins: what was changed and then deleted is deleted. Who has to look at a
+        # connection anew finds its grants there, too.
+        waiting = self._pending.pop(change.id, None)
+        if change.access and waiting is not None:
+            change = waiting
         if len(self._pending) >= MAX_PENDING:
             self.end(
                 _ended(
@@ -47,7 +50,7 @@ class Subscription:
                 )
             )
             return
-        self._pending[change.id] = change.deleted
+        self._pending[change.id] = change
         self._wake.set()
 
     def end(self, error: StudioError) -> None:
@@ -68,11 +71,10 @@ class Subscription:
             return None
         if self._error is not None:
             raise self._error
-        database_id = next(iter(self._pending))
-        deleted = self._pending.pop(database_id)
+        change = self._pending.pop(next(iter(self._pending)))
         if not self._pending:
             self._wake.clear()
-        return Change(database_id, deleted=deleted)
+        return change
 
 
 class Feed:
@@ -89,6 +91,10 @@ class Feed:
     def is_up(self) -> bool:
         """Whether changes arrive."""
         return self._up
+
+    def version(self) -> int | None:
+        """The version of what lists show; None while changes can't be heard of."""
+        return self.lists_version if self._up else None
 
     def lists_changed(self) -> None:
         """Something that lists show has changed."""
@@ -131,6 +137,14 @@ class Feed:
                 # For the watchers of the type it had before it is gone.
                 gone = deleted or subscription.type != types[-1]
                 subscription.push(Change(database_id, deleted=gone))
+
+    def publish_access(self, database_id: str) -> None:
+        """Tells those who watch, of whatever type, that the grants on a database changed."""
+        change = Change(database_id, deleted=False, access=True)
+        for observer in self._observers:
+            observer(change)
+        for subscription in self._subscriptions:
+            subscription.push(change)
 
     @contextlib.contextmanager
     def subscribe(self, type_: str) -> Iterator[Subscription]:

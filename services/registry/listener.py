@@ -91,6 +91,8 @@ class Listener:
             event: dict[str, Any] = json.loads(payload)
             if event["op"] == "resync":
                 self._feed.resync()
+            elif event["op"] == "access":
+                self._feed.publish_access(event["id"])
             else:
                 self._feed.publish(event["id"], event["types"], deleted=event["op"] == "deleted")
         except (ValueError, KeyError, TypeError):

@@ -15,10 +15,11 @@ from google.protobuf.struct_pb2 import Struct
 from services.registry import connection_strings
 from services.registry.config import check_config, check_for_type
 from services.registry.connection_strings import Changes, Connection
-from services.registry.databases import Databases, check_text, not_found
+from services.registry.databases import Databases, check_text
 from services.registry.flags import Flags
 from services.registry.store import Database, Edit, NewConnection, OvertakenError, Sealed, Store
 from services.registry.vault import Vault
+from services.runtime.access import not_found
 from services.runtime.crypto import SealedValueError
 from services.runtime.errors import StudioError, invalid_argument
 from services.runtime.logs import get_logger

@@ -14,8 +14,10 @@ from google.protobuf.message import Message
 from studio.options.v1.access_pb2 import ROLE_INTERNAL, Role
 
 if TYPE_CHECKING:
+    from services.runtime.access import Registered
     from services.runtime.audit.log import Record
     from services.runtime.contract import Method
+    from services.runtime.rights import Stream
 
 
 class Credential(StrEnum):
@@ -65,8 +67,20 @@ method: ContextVar[Method | None] = ContextVar("method", default=None)
 """The rpc that is called, as the contract has it."""
 record: ContextVar[Record | None] = ContextVar("record", default=None)
 """What the audit log will say of the call; None where it says nothing."""
+database: ContextVar[Registered | None] = ContextVar("database", default=None)
+"""The registered database that the call is about, once `authorize` has found it: also where it then refuses."""
+stream: ContextVar[Stream | None] = ContextVar("stream", default=None)
+"""The call itself, where it lasts and may have to end before it is done."""
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """Time of the event loop at which the caller stops waiting."""
+
+
+def current_caller() -> Caller:
+    """Who calls, inside of a handler: the steps before it have let nobody through without."""
+    found = caller.get()
+    if found is None:
+        raise RuntimeError("no call is being served here")
+    return found
 
 
 def is_cancelled() -> bool:
@@ -97,4 +111,6 @@ def shared() -> Context:
     context.run(caller.set, None)
     context.run(method.set, None)
     context.run(record.set, None)
+    context.run(database.set, None)
+    context.run(stream.set, None)
     return context

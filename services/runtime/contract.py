@@ -29,6 +29,9 @@ PACKAGES = ("studio.", "envoy.service.auth.")
 DATABASE_FIELD = "database_id"
 """Field by which requests name the registered database, where the contract names no other."""
 
+TARGET_FIELD = "target_database_id"
+"""Field by which requests name a second database, to which they copy."""
+
 VERBS = ("get", "put", "post", "delete", "patch")
 
 # Field numbers of FileDescriptorProto.service and ServiceDescriptorProto.method, for comment paths:
@@ -88,6 +91,8 @@ class Method:
     """What it does; EFFECT_UNSPECIFIED when the contract forgot."""
     database_field: str = ""
     """Field of the request that names the registered database; empty where it is about none."""
+    target_field: str = ""
+    """Field that names a second database, to which the first is copied; empty where there is none."""
     any_caller: bool = False
     """A valid token is enough, whatever its role: the answer holds what its caller may see."""
     confirmed_inside: bool = False
@@ -143,12 +148,7 @@ def our_files(files: descriptor_pb2.FileDescriptorSet) -> list[descriptor_pb2.Fi
 
 
 def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
-    named = {
-        f".{file.package}.{message.name}"
-        for file in our_files(files)
-        for message in file.message_type
-        if any(field.name == DATABASE_FIELD for field in message.field)
-    }
+    named, targets = _messages_with(files, DATABASE_FIELD), _messages_with(files, TARGET_FIELD)
     for file in our_files(files):
         comments = {
             tuple(location.path): location.leading_comments.strip()
@@ -177,9 +177,20 @@ def _methods(files: descriptor_pb2.FileDescriptorSet) -> Iterator[Method]:
                     client_streaming=method.client_streaming,
                     effect=access.effect,
                     database_field=access.database or (DATABASE_FIELD if method.input_type in named else ""),
+                    target_field=TARGET_FIELD if method.input_type in targets else "",
                     any_caller=access.any_caller,
                     confirmed_inside=access.confirmed_inside,
                 )
+
+
+def _messages_with(files: descriptor_pb2.FileDescriptorSet, name: str) -> set[str]:
+    """The messages that have a field of this name, as descriptors refer to them."""
+    return {
+        f".{file.package}.{message.name}"
+        for file in our_files(files)
+        for message in file.message_type
+        if any(field.name == name for field in message.field)
+    }
 
 
 def _http_rules(method: descriptor_pb2.MethodDescriptorProto) -> Iterator[HttpRule]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -17,11 +17,13 @@ from google.protobuf import json_format
 from pydantic import SecretStr
 
 from services.runtime import context, metrics
+from services.runtime.access import Registered, Role
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.backoff import Backoff, retry
 from services.runtime.crypto import KeyRing, SealedValueError
 from services.runtime.errors import StudioError
 from services.runtime.logs import get_logger
+from services.runtime.rights import Rights
 from services.runtime.service_client import open_channel
 from services.runtime.statuses import from_other_service
 from studio.options.v1 import errors_pb2 as reasons
@@ -51,7 +53,7 @@ class Connection:
     type: str
     """`redis`, `mongodb`, `bun_api` or `postgres`."""
     revision: str
-    """Changes whenever anything of this does."""
+    """Changes whenever anything of this does, except the grants."""
     name: str
     """Name inside its project."""
     project_ref: str
@@ -60,6 +62,22 @@ class Connection:
     """Settings that are not secret."""
     connection_string: SecretStr
     """The engine's URL with its credentials."""
+    grants: Mapping[str, Role] = field(default_factory=dict)
+    """Roles on it by subject."""
+    access_revision: str = ""
+    """Changes whenever the grants do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """A database whose connection can't be used: what is known of it all the same. See `Registered`."""
+
+    id: str
+    type: str
+    name: str
+    project_ref: str
+    config: dict[str, Any]
+    grants: Mapping[str, Role]
 
 
 class _Asking:
@@ -82,6 +100,7 @@ class Resolver:
         tokens: this service's tokens.
         keys: opens the connection strings.
         on_gone: called with the id of a connection that changed or was deleted.
+        rights: told how to find databases, and of grants that change.
         max_connections: connections remembered, `MAX_CONNECTIONS` at most; the one unused for the longest is
             forgotten first.
     """
@@ -94,6 +113,7 @@ class Resolver:
         tokens: ServiceTokens,
         keys: KeyRing,
         on_gone: Callable[[str], None],
+        rights: Rights,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._type = type_
@@ -101,6 +121,8 @@ class Resolver:
         self._stub = ResolverServiceStub(self._channel)
         self._keys = keys
         self._on_gone = on_gone
+        self._rights = rights
+        rights.use(self.find)
         self._max_connections = min(max_connections, MAX_CONNECTIONS)
         self._known: OrderedDict[str, Connection] = OrderedDict()
         self._asking: dict[str, _Asking] = {}
@@ -136,6 +158,31 @@ class Resolver:
         known = self._known.get(database_id)
         return None if known is None else (known.name, known.project_ref)
 
+    async def find(self, database_id: str) -> Registered:
+        """What decides about callers of a database; also of one whose connection can't be used.
+
+        Raises:
+            StudioError: DB_NOT_FOUND, REGISTRY_UNAVAILABLE.
+        """
+        try:
+            return await self.resolve(database_id)
+        except StudioError as error:
+            if error.reason not in _UNUSABLE:
+                raise
+        request = messages.ResolveAccessRequest(id=database_id.lower(), type=self._type)
+        try:
+            found = await self._stub.ResolveAccess(request, timeout=RESOLVE_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise _failure(error) from error
+        return _Unusable(
+            id=database_id.lower(),
+            type=self._type,
+            name=found.name,
+            project_ref=found.project_ref,
+            config=json_format.MessageToDict(found.config),
+            grants=_grants(found.grants),
+        )
+
     async def watch(self) -> None:
         """Drops connections as they change, for ever; reconnects when the registry was away."""
         backoff = Backoff()
@@ -162,8 +209,11 @@ class Resolver:
         await self._channel.close()
 
     async def _watch_once(self, backoff: Backoff) -> None:
-        compared = {each.id: each.revision for each in self._known.values()}
-        known = [messages.KnownConnection(id=id_, revision=revision) for id_, revision in compared.items()]
+        compared = {each.id: (each.revision, each.access_revision) for each in self._known.values()}
+        known = [
+            messages.KnownConnection(id=id_, revision=revision, access_revision=access_revision)
+            for id_, (revision, access_revision) in compared.items()
+        ]
         stream = self._stub.WatchConnections(messages.WatchConnectionsRequest(type=self._type, known=known))
         try:
             while True:
@@ -176,16 +226,23 @@ class Resolver:
                     backoff.reset()
                 elif event.kind in (Event.KIND_CHANGED, Event.KIND_DELETED):
                     self._drop(event.id)
+                elif event.kind == Event.KIND_ACCESS_CHANGED:
+                    self._regrant(event)
         finally:
             stream.cancel()
 
-    def _synchronized(self, compared: dict[str, str]) -> None:
+    def _synchronized(self, compared: dict[str, tuple[str, str]]) -> None:
         """From here on changes arrive. What was resolved after the comparison began may have missed one."""
         for database_id in list(self._asking):
             self._overtake(database_id)
-        for missed in [each for each in self._known.values() if compared.get(each.id) != each.revision]:
+        missed = [
+            each
+            for each in self._known.values()
+            if compared.get(each.id) != (each.revision, each.access_revision)
+        ]
+        for each in missed:
             # Only forgotten: where it has not changed, its client stays as it is.
-            del self._known[missed.id]
+            del self._known[each.id]
         self._synced.set(1)
         log.info("resolver.watch_synced", type=self._type, known=len(self._known))
 
@@ -193,6 +250,15 @@ class Resolver:
         self._known.pop(database_id, None)
         self._overtake(database_id)
         self._on_gone(database_id)
+
+    def _regrant(self, event: Event) -> None:
+        """Other grants on the same connection: its client and the streams of others stay as they are."""
+        grants = _grants(event.grants)
+        known = self._known.get(event.id)
+        if known is not None:
+            self._known[event.id] = replace(known, grants=grants, access_revision=event.access_revision)
+        self._overtake(event.id)
+        self._rights.changed(event.id, grants)
 
     def _overtake(self, database_id: str) -> None:
         asking = self._asking.pop(database_id, None)
@@ -219,7 +285,9 @@ class Resolver:
         task = asking.task
         if task.cancelled() or task.exception() is not None or asking.overtaken:
             return
-        self._known[database_id] = task.result()
+        found = self._known[database_id] = task.result()
+        # Streams that were let through by what was known before may have to end by this.
+        self._rights.changed(database_id, found.grants)
         if len(self._known) > self._max_connections:
             self._known.popitem(last=False)
 
@@ -254,7 +322,13 @@ class Resolver:
             project_ref=found.project_ref,
             config=json_format.MessageToDict(found.config),
             connection_string=SecretStr(url),
+            grants=_grants(found.grants),
+            access_revision=found.access_revision,
         )
+
+
+def _grants(listed: Iterable[messages.SubjectRole]) -> dict[str, Role]:
+    return {each.subject: each.role for each in listed}
 
 
 def _failure(error: grpc.aio.AioRpcError) -> StudioError:
@@ -269,6 +343,10 @@ def _failure(error: grpc.aio.AioRpcError) -> StudioError:
 
 # What gRPC itself says when nobody answers; a reason of the registry's own is passed on.
 _AWAY = (reasons.ERROR_REASON_SERVICE_UNAVAILABLE, reasons.ERROR_REASON_DEADLINE_EXCEEDED)
+
+
+# What the registry says of a connection, not of the database.
+_UNUSABLE = (reasons.ERROR_REASON_DB_INACTIVE, reasons.ERROR_REASON_CONNECTION_UNREADABLE)
 
 
 def _is_refused(error: BaseException) -> bool:

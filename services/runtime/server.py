@@ -29,7 +29,7 @@ from services.runtime.auth.sessions import SessionTokens
 from services.runtime.auth.tokens import TokenVerifier
 from services.runtime.backoff import Backoff
 from services.runtime.client_address import TrustedProxies
-from services.runtime.confirmation import Confirmations, Connections
+from services.runtime.confirmation import Confirmations
 from services.runtime.contract import load_contract
 from services.runtime.health_http import HealthServer
 from services.runtime.interceptors.admit import Admit
@@ -44,6 +44,7 @@ from services.runtime.interceptors.recover import Recover
 from services.runtime.interceptors.request_id import RequestId
 from services.runtime.interceptors.validate import Validate
 from services.runtime.limits import CallerLimits
+from services.runtime.rights import Rights
 from services.runtime.settings import EngineSettings, ServiceSettings, load
 from services.runtime.tls.credentials import server_credentials
 from services.runtime.tls.files import CertificateFiles
@@ -98,8 +99,8 @@ class Runtime(Generic[SettingsT]):
     """The record of who did what."""
     limits: CallerLimits
     """How much one caller may have, of all that the service serves."""
-    connections: Connections | None = None
-    """Knows the registered databases: set by a service while it opens, for the steps around its handlers."""
+    rights: Rights = field(default_factory=Rights)
+    """Finds databases for the steps: a service whose rpcs are about databases says how when it opens."""
     tls: CertificateFiles | None = None
     """What this service shows to others of this system, and whom it lets in; None for plain connections."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -192,7 +193,8 @@ async def serve(
                 stack.push_async_callback(registry.aclose)
                 runtime.know_credentials(registry)
             servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
-            chain = steps(settings, identity, audit, limits, runtime.connections)
+            _check_rights(runtime.rights, servicers)
+            chain = steps(settings, identity, audit, limits, runtime.rights)
             server = _build(settings, chain, servicers, healthy)
             try:
                 port = _bind(server, settings.grpc_address, tls)
@@ -221,7 +223,7 @@ def steps(
     identity: Identity,
     audit: AuditLog,
     limits: CallerLimits,
-    connections: Connections | None,
+    rights: Rights,
 ) -> list[Step]:
     """The steps around every handler, outermost first: the order of the design, asserted by a test."""
     return [
@@ -232,9 +234,9 @@ def steps(
         Authenticate(identity),
         Limit(limits),
         Audit(audit),
-        Authorize(),
+        Authorize(rights),
         Validate(),
-        Confirm(Confirmations(settings.service_token_secret.get_secret_value()), connections),
+        Confirm(Confirmations(settings.service_token_secret.get_secret_value()), rights),
     ]
 
 
@@ -310,6 +312,18 @@ def _build(
     names = (*(servicer.service for servicer in servicers), health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     return server
+
+
+def _check_rights(rights: Rights, servicers: Sequence[Servicer]) -> None:
+    """At the start, not at the first call: calls about databases need somebody who finds them."""
+    served = {servicer.service for servicer in servicers}
+    about = [
+        each for each in load_contract().methods.values() if each.service in served and each.database_field
+    ]
+    if about and not rights.is_used:
+        raise RuntimeError(
+            f"{about[0].path} is about a database, and this service can't find one: Rights.use"
+        )
 
 
 def _bind(server: grpc.aio.Server, address: str, tls: CertificateFiles | None) -> int:

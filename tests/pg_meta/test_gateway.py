@@ -97,7 +97,21 @@ async def test_a_token_is_needed_and_its_role_counts(stack: Stack, http: httpx.A
     assert refusal(await http.get(target)) == (401, "AUTH_REQUIRED")
     for role in ("anon", "authenticated"):
         answer = await http.get(target, headers={"authorization": f"Bearer {user_token(role)}"})
-        assert refusal(answer) == (403, "PERMISSION_DENIED")
+        assert refusal(answer) == (404, "DB_NOT_FOUND"), "as if it did not exist"
+
+
+async def test_a_grant_counts_as_much_as_a_role(stack: Stack, http: httpx.AsyncClient) -> None:
+    headers = {"authorization": f"Bearer {user_token('authenticated', sub='ada')}"}
+    target = f"/api/platform/pg-meta/{stack.ids['shop']}"
+    table = {"name": "by_grant"}
+    await stack.registry.grant(stack.ids["shop"], "ada", "read")
+    assert (await http.get(f"{target}/tables", headers=headers)).status_code == 200
+    answer = await http.post(f"{target}/tables", headers=headers, json=table)
+    assert refusal(answer) == (403, "PERMISSION_DENIED")
+    given = await stack.registry.grant(stack.ids["shop"], "ada", "write")
+    assert (await http.post(f"{target}/tables", headers=headers, json=table)).status_code == 200
+    await stack.registry.revoke(given)
+    assert refusal(await http.get(f"{target}/tables", headers=headers)) == (404, "DB_NOT_FOUND")
 
 
 async def test_only_active_postgres_databases_are_there(

@@ -23,8 +23,10 @@ from services.registry.settings import Settings
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.crypto import KeyRing
 from services.runtime.server import serve
+from studio.registry.v1 import access_service_pb2 as granting
 from studio.registry.v1 import engine_service_pb2_grpc as engine
 from studio.registry.v1 import registry_service_pb2 as messages
+from studio.registry.v1.access_service_pb2_grpc import AccessServiceStub
 from studio.registry.v1.audit_service_pb2_grpc import AuditServiceStub
 from studio.registry.v1.database_pb2 import ConnectionDiagnosis, Database
 from studio.registry.v1.engine_service_pb2 import DiagnoseConnectionRequest
@@ -65,8 +67,10 @@ def run_psql(database_url: str, *arguments: str | Path) -> subprocess.CompletedP
 
 
 def user_token(role: str = "owner", **more: object) -> str:
-    claims = {"sub": f"{role}@test", "role": role, "iat": int(time.time()), "exp": int(time.time()) + 600}
-    return jwt.encode({**claims, **more}, JWT_SECRET, algorithm="HS256")
+    """A user's token, with more claims where some are given."""
+    now = int(time.time())
+    claims = {"sub": f"{role}@test", "role": role, "iat": now, "exp": now + 600, **more}
+    return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
 
 
 def service_token() -> str:
@@ -104,6 +108,7 @@ class Registry:
         self.users = RegistryServiceStub(self._channel)
         self.services = ResolverServiceStub(self._channel)
         self.audit = AuditServiceStub(self._channel)
+        self.access = AccessServiceStub(self._channel)
         self.as_user = (("authorization", f"Bearer {user_token()}"),)
         self.as_service = (("authorization", f"Bearer {service_token()}"),)
 
@@ -135,6 +140,14 @@ class Registry:
         )
         await call
         return ("x-stale", "true") in tuple(await call.initial_metadata())
+
+    async def grant(self, database_id: str, subject: str, role: str) -> granting.Grant:
+        request = granting.CreateGrantRequest(database_id=database_id, subject=subject, role=role)
+        return await self.access.CreateGrant(request, metadata=self.as_user, timeout=20)
+
+    async def revoke(self, grant: granting.Grant) -> None:
+        request = granting.DeleteGrantRequest(database_id=grant.database_id, id=grant.id)
+        await self.access.DeleteGrant(request, metadata=self.as_user, timeout=20)
 
     async def update(self, database_id: str, **fields: Any) -> Database:  # noqa: ANN401  as above
         return await self.users.UpdateDatabase(

@@ -9,8 +9,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -20,8 +20,10 @@ from google.protobuf.message import Message
 from pydantic import SecretStr
 
 from services.runtime import server
+from services.runtime.access import Registered, Role
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.contract import Method
+from services.runtime.rights import Find
 from services.runtime.server import Runtime, Servicer
 from services.runtime.settings import ServiceSettings
 from studio.redis.v1 import redis_service_pb2 as redis
@@ -136,6 +138,8 @@ class Resolving(ResolverServiceServicer):
         del context
         return resolving.ResolveConnectionResponse(id=request.id)
 
+    ResolveAccess = ResolverServiceServicer.ResolveAccess
+
     async def WatchConnections(  # noqa: N802
         self, request: resolving.WatchConnectionsRequest, context: object
     ) -> AsyncIterator[resolving.WatchConnectionsResponse]:
@@ -155,6 +159,23 @@ def redis_servicer(handler: Redis) -> Servicer:
 
 def resolver_servicer(handler: ResolverServiceServicer) -> Servicer:
     return Servicer("studio.registry.v1.ResolverService", add_ResolverServiceServicer_to_server, handler)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A registered database."""
+
+    id: str
+    type: str = "redis"
+    name: str = "a database"
+    project_ref: str = "default"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    grants: Mapping[str, Role] = field(default_factory=dict)
+
+
+async def every_database(database_id: str) -> Registered:
+    """Finds a database, in the project `default` and without grants, for whatever id."""
+    return Row(database_id.lower())
 
 
 @dataclass
@@ -178,7 +199,14 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(*servicers: Servicer, **changes: object) -> AsyncIterator[Running]:
-    """Runs `server.serve` as a service's main does, with these servicers."""
+    """Runs `server.serve` as a service's main does, with these servicers; every database is there."""
+    async with running_with(every_database, *servicers, **changes) as service:
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def running_with(find: Find, *servicers: Servicer, **changes: object) -> AsyncIterator[Running]:
+    """As `running`, with other databases."""
     runtimes: list[Runtime[ServiceSettings]] = []
 
     @contextlib.asynccontextmanager
@@ -186,6 +214,7 @@ async def running(*servicers: Servicer, **changes: object) -> AsyncIterator[Runn
         _settings: ServiceSettings, runtime: Runtime[ServiceSettings]
     ) -> AsyncIterator[Sequence[Servicer]]:
         runtimes.append(runtime)
+        runtime.rights.use(find)
         yield servicers
 
     stop = asyncio.Event()

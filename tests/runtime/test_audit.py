@@ -14,6 +14,7 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from services.runtime.access import Registered
 from services.runtime.audit import targets
 from services.runtime.audit.log import AuditLog
 from services.runtime.audit.notes import note_message
@@ -34,10 +35,12 @@ from tests.runtime.harness import (
     OWNER,
     UUID,
     Redis,
+    Row,
     Running,
     bearer,
     redis_servicer,
     running,
+    running_with,
     settings,
     token,
     until,
@@ -100,13 +103,15 @@ GET = redis.GetValueRequest(database_id=UUID, key="user:1")
 
 
 async def test_a_record_says_who_did_what_about_what_from_where_and_how_it_ended() -> None:
-    async with running(redis_servicer(Redis())) as service:
+    async def find(database_id: str) -> Registered:
+        return Row(database_id.lower(), name="cache", project_ref="shop")
+
+    async with running_with(find, redis_servicer(Redis())) as service:
         metadata = (
             *bearer(token("developer", sub="ada")),
             ("x-request-id", "r-1"),
             ("x-studio-client-address", "203.0.113.7"),
         )
-        service.runtime.audit.describe = {UUID: ("cache", "shop")}.get
         await service.redis.SetValue(redis.SetValueRequest(**_upper(SET)), metadata=metadata)
         await service.redis.GetValue(GET, metadata=OWNER)
         change, read = recorded(service)
@@ -120,7 +125,7 @@ async def test_a_record_says_who_did_what_about_what_from_where_and_how_it_ended
         actor="ada",
         credential="token",
         role="developer",
-        database_id=UUID.upper(),
+        database_id=UUID,
         database_name="cache",
         project_ref="shop",
         target={"key": "user:1"},
@@ -208,7 +213,7 @@ async def test_a_change_is_on_disk_before_it_is_made_and_its_outcome_before_it_i
 async def test_a_full_spool_refuses_changes_before_anything_is_done_and_lets_reads_pass(
     tmp_path: Path,
 ) -> None:
-    changes = {"audit_spool_dir": str(tmp_path), "audit_spool_max_bytes": 1 << 20}
+    changes: dict[str, Any] = {"audit_spool_dir": str(tmp_path), "audit_spool_max_bytes": 1 << 20}
     async with running(redis_servicer(handler := Redis()), **changes) as service:
         spool = service.runtime.audit.spool
         while spool.read(b"x" * 1000):

@@ -16,6 +16,7 @@ from services.runtime.audit.log import AuditLog
 from services.runtime.contract import Method, load_contract
 from services.runtime.interceptors.chain import Chain, Context, Handler, Request
 from services.runtime.limits import CallerLimits
+from services.runtime.rights import Rights
 from services.runtime.service_client import open_channel
 from studio.redis.v1 import redis_service_pb2 as redis
 from studio.registry.v1 import resolver_service_pb2 as resolving
@@ -41,10 +42,9 @@ Code = grpc.StatusCode
 def test_the_steps_stand_in_the_order_of_the_design() -> None:
     audit = AuditLog.open("tests", settings())
     limits = CallerLimits({}, 0)
-    chain = server.steps(settings(), server.identity_of(settings()), audit, limits, None)
-    names = [step.name for step in chain]
+    chain = server.steps(settings(), server.identity_of(settings()), audit, limits, Rights())
     audit.close()
-    assert names == [
+    assert [step.name for step in chain] == [
         "recover",
         "request_id",
         "observe",
@@ -99,7 +99,7 @@ class _Details:
 async def test_a_call_without_a_token_is_not_told_what_is_wrong_with_its_request(output: Output) -> None:
     """Authenticate before authorize, authorize before validate."""
     async with running(redis_servicer(handler := Redis())) as service:
-        bad = redis.SetValueRequest(database_id="no uuid")
+        bad = redis.SetValueRequest(database_id=UUID)  # and no key
         for metadata, code in (
             ((), Code.UNAUTHENTICATED),
             (bearer(token("read_only")), Code.PERMISSION_DENIED),

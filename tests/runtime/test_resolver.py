@@ -7,6 +7,7 @@ import contextlib
 import socket
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from google.protobuf import struct_pb2
@@ -15,7 +16,9 @@ from services.runtime import context, resolver
 from services.runtime.crypto import KeyRing
 from services.runtime.errors import StudioError
 from services.runtime.resolver import Connection, Resolver
+from services.runtime.rights import Rights
 from studio.options.v1 import errors_pb2 as reasons
+from studio.options.v1.access_pb2 import ROLE_DEVELOPER, ROLE_READ_ONLY, Role
 from studio.registry.v1 import resolver_service_pb2 as messages
 from studio.registry.v1.resolver_service_pb2_grpc import ResolverServiceServicer
 from tests.runtime.conftest import Output
@@ -53,9 +56,17 @@ class Registry(ResolverServiceServicer):
             config=config,
         )
 
-    def tell(self, kind: Event.Kind.ValueType, id_: str = "") -> None:
+    def grant(self, id_: str, **roles: Role.ValueType) -> None:
+        grants = [messages.SubjectRole(subject=subject, role=role) for subject, role in roles.items()]
+        del self.rows[id_].grants[:]
+        self.rows[id_].grants.extend(grants)
+        self.rows[id_].access_revision = f"grants {sorted(roles.items())}"
+        row = self.rows[id_]
+        self.tell(Event.KIND_ACCESS_CHANGED, id_, grants=row.grants, access_revision=row.access_revision)
+
+    def tell(self, kind: Event.Kind.ValueType, id_: str = "", **more: Any) -> None:  # noqa: ANN401  fields
         for watcher in self.watchers:
-            watcher.put_nowait(Event(kind=kind, id=id_))
+            watcher.put_nowait(Event(kind=kind, id=id_, **more))
 
     async def ResolveConnection(  # noqa: N802  the rpc's name
         self, request: messages.ResolveConnectionRequest, context: object
@@ -69,6 +80,15 @@ class Registry(ResolverServiceServicer):
         if found is None or found.type != request.type:
             raise StudioError(reasons.ERROR_REASON_DB_NOT_FOUND, "there is no such database")
         return found
+
+    async def ResolveAccess(  # noqa: N802  as above
+        self, request: messages.ResolveAccessRequest, context: object
+    ) -> messages.ResolveAccessResponse:
+        del context
+        found = self.rows[request.id]
+        return messages.ResolveAccessResponse(
+            name=found.name, project_ref=found.project_ref, config=found.config, grants=found.grants
+        )
 
     async def WatchConnections(  # noqa: N802  as above
         self, request: messages.WatchConnectionsRequest, context: object
@@ -84,6 +104,13 @@ class Registry(ResolverServiceServicer):
                     yield Event(kind=Event.KIND_DELETED, id=each.id)
                 elif row.revision != each.revision:
                     yield Event(kind=Event.KIND_CHANGED, id=each.id)
+                elif row.access_revision != each.access_revision:
+                    yield Event(
+                        kind=Event.KIND_ACCESS_CHANGED,
+                        id=each.id,
+                        grants=row.grants,
+                        access_revision=row.access_revision,
+                    )
             if self.syncs:
                 yield Event(kind=Event.KIND_SYNCED)
             while (event := await queue.get()) is not None:
@@ -97,12 +124,14 @@ class Client:
 
     def __init__(self, service: Running, *, max_connections: int = 100, keys: KeyRing = KEYS) -> None:
         self.gone: list[str] = []
+        self.rights = Rights()
         self.resolver = Resolver(
             type_="redis",
             address=service.address,
             tokens=service_tokens("redis_svc"),
             keys=keys,
             on_gone=self.gone.append,
+            rights=self.rights,
             max_connections=max_connections,
         )
         self.task: asyncio.Task[None] | None = None
@@ -152,6 +181,14 @@ async def failure(client: Client, id_: str = ONE) -> StudioError:
     with pytest.raises(StudioError) as raised:
         await client.resolve(id_)
     return raised.value
+
+
+async def granted(client: Client, roles: dict[str, Role.ValueType]) -> Connection:
+    """The connection, once the grants on it are these."""
+    async with asyncio.timeout(20):
+        while (found := await client.resolve()).grants != roles:  # noqa: ASYNC110  as in `until`
+            await asyncio.sleep(0.005)
+    return found
 
 
 async def test_what_a_connection_is(registry: Registry) -> None:
@@ -212,6 +249,42 @@ async def test_a_change_drops_what_is_known(registry: Registry, kind: Event.Kind
         # Also of what is not known here: a client may still be open.
         registry.tell(kind, TWO)
         await until(lambda: client.gone == [ONE, TWO])
+
+
+async def test_other_grants_leave_the_connection_and_its_client_as_they_are(registry: Registry) -> None:
+    async with system(registry) as (client, _):
+        before = await client.resolve()
+        assert before.grants == {}
+        await client.watch_in_step(registry)
+        before = await client.resolve()
+        asked = len(registry.asked)
+        registry.grant(ONE, ada=ROLE_DEVELOPER)
+        after = await granted(client, {"ada": ROLE_DEVELOPER})
+        assert (after.revision, after.connection_string) == (before.revision, before.connection_string)
+        assert (client.gone, len(registry.asked)) == ([], asked), "neither closed nor asked for again"
+
+
+async def test_grants_that_changed_while_the_watch_was_away_are_told_when_it_is_back(
+    registry: Registry,
+) -> None:
+    registry.grant(ONE, ada=ROLE_DEVELOPER)
+    async with system(registry) as (client, _):
+        await client.resolve()
+        registry.grant(ONE, ada=ROLE_READ_ONLY)
+        client.watch()
+        await until(lambda: len(registry.watchers) == 1)
+        await granted(client, {"ada": ROLE_READ_ONLY})
+        assert client.gone == []
+
+
+async def test_who_may_do_what_is_known_of_a_database_that_cannot_be_used(registry: Registry) -> None:
+    """Else whoever may not read it would be told that it is there."""
+    registry.grant(ONE, ada=ROLE_DEVELOPER)
+    async with system(registry) as (client, _):
+        for reason in (reasons.ERROR_REASON_DB_INACTIVE, reasons.ERROR_REASON_CONNECTION_UNREADABLE):
+            registry.failures.append(StudioError(reason, "the database 'secret' can't be used"))
+            found = await client.resolver.find(ONE)
+            assert (found.id, found.project_ref, found.grants) == (ONE, "default", {"ada": ROLE_DEVELOPER})
 
 
 async def test_an_answer_that_a_change_overtakes_is_neither_given_nor_kept(registry: Registry) -> None:

@@ -49,7 +49,7 @@ PROGRAM = """
 import asyncio, contextlib, os, pathlib
 from services.runtime.server import run
 from services.runtime.settings import ServiceSettings
-from tests.runtime.harness import Redis, redis_servicer
+from tests.runtime.harness import Redis, every_database, redis_servicer
 
 @contextlib.asynccontextmanager
 async def open_app(settings, runtime):
@@ -61,6 +61,7 @@ async def open_app(settings, runtime):
     async def work():
         await asyncio.Event().wait()
     runtime.background("work", work)
+    runtime.rights.use(every_database)
     yield [redis_servicer(Redis(hold))]
     print('{"event": "closed"}', flush=True)
 

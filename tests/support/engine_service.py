@@ -19,6 +19,7 @@ from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.crypto import KeyRing
 from services.runtime.server import OpenApp, serve
 from services.runtime.settings import EngineSettings
+from studio.options.v1.access_pb2 import ROLE_UNSPECIFIED, Role
 from studio.registry.v1 import resolver_service_pb2 as resolver
 from studio.registry.v1.resolver_service_pb2_grpc import (
     ResolverServiceServicer,
@@ -45,6 +46,8 @@ class Registry(ResolverServiceServicer):
         """URL and revision by id."""
         self.configs: dict[str, dict[str, object]] = {}
         """Settings that are not secret, by id; none where there are none."""
+        self.grants: dict[str, dict[str, Role.ValueType]] = {}
+        """Roles by subject, by id."""
         self.resolved = 0
         """Times it was asked."""
         self._watchers: set[asyncio.Queue[Event]] = set()
@@ -63,6 +66,25 @@ class Registry(ResolverServiceServicer):
         """Deletes a connection."""
         del self.connections[database_id]
         self._tell(Event(kind=Event.KIND_DELETED, id=database_id))
+
+    def grant(self, database_id: str, subject: str, role: Role.ValueType) -> None:
+        """Gives a subject a role on a connection; ROLE_UNSPECIFIED takes it back."""
+        grants = self.grants.setdefault(database_id, {})
+        grants.pop(subject, None)
+        if role != ROLE_UNSPECIFIED:
+            grants[subject] = role
+        self._tell(
+            Event(
+                kind=Event.KIND_ACCESS_CHANGED,
+                id=database_id,
+                grants=self._grants(database_id),
+                access_revision=str(uuid.uuid4()),
+            )
+        )
+
+    def _grants(self, database_id: str) -> list[resolver.SubjectRole]:
+        grants = self.grants.get(database_id, {})
+        return [resolver.SubjectRole(subject=subject, role=role) for subject, role in grants.items()]
 
     @property
     def watchers(self) -> int:
@@ -93,7 +115,11 @@ class Registry(ResolverServiceServicer):
             name="a database",
             project_ref="default",
             config=json_format.ParseDict(self.configs[request.id], struct_pb2.Struct()),
+            grants=self._grants(request.id),
         )
+
+    # What can't be used, this registry does not have.
+    ResolveAccess = ResolverServiceServicer.ResolveAccess
 
     async def WatchConnections(  # noqa: N802  the rpc
         self, request: resolver.WatchConnectionsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -109,9 +135,10 @@ class Registry(ResolverServiceServicer):
             self._watchers.discard(events)
 
 
-def as_user(role: str = "owner") -> Metadata:
-    """The metadata of a user's call."""
-    claims = {"sub": f"{role}@test", "role": role, "iat": int(time.time()), "exp": int(time.time()) + 600}
+def as_user(role: str = "owner", **more: object) -> Metadata:
+    """The metadata of a user's call, whose token has more claims where some are given."""
+    now = int(time.time())
+    claims = {"sub": f"{role}@test", "role": role, "iat": now, "exp": now + 600, **more}
     return (("authorization", f"Bearer {jwt.encode(claims, JWT_SECRET, algorithm='HS256')}"),)
 
 

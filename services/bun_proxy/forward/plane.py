@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from google.protobuf.empty_pb2 import Empty
-
 from services.bun_proxy.client import ApiClient
 from services.bun_proxy.forward import headers, paths
 from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
 from services.runtime import client_address, confirmation
 from services.runtime import context as call
-from services.runtime.audit.notes import note_database, note_names
+from services.runtime.audit.notes import note_names
 from services.runtime.auth import identity
 from services.runtime.confirmation import Asked, Confirmations
-from services.runtime.contract import Method
+from services.runtime.contract import DATABASE_FIELD, Method
 from services.runtime.databases import Databases, is_production
 from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Step, wrapped
 from services.runtime.interceptors.chain import Request as CallRequest
+from studio.bun.v1.forwarding_pb2 import ForwardRequest
 from studio.options.v1 import access_pb2
 from studio.options.v1 import errors_pb2 as e
 
@@ -37,7 +36,6 @@ _OF_STEPS = frozenset(
     if name != identity.VERB
 )
 """Headers that the steps ask for."""
-_EMPTY = Empty()
 
 
 class Plane:
@@ -54,14 +52,9 @@ class Plane:
     ) -> None:
         self._databases = databases
         self._confirmations = confirmations
-        self._read = wrapped(
-            steps, _method("ForwardRead", access_pb2.ROLE_READ_ONLY, access_pb2.EFFECT_READS), self._forward
-        )
-        self._change = wrapped(
-            steps,
-            _method("ForwardChange", access_pb2.ROLE_DEVELOPER, access_pb2.EFFECT_CHANGES),
-            self._forward,
-        )
+        self._read = wrapped(steps, READ, self._forward)
+        self._change = wrapped(steps, CHANGE, self._forward)
+        self._nowhere = wrapped(steps, NOWHERE, _refuse)
 
     async def handle(self, incoming: Incoming, peer: Peer) -> None:
         """Answers a request.
@@ -75,14 +68,23 @@ class Plane:
             peer.data(body)
             peer.end([])
             return
+        asked = _Call(incoming, peer)
+        try:
+            place = asked.place = paths.read(incoming.target)
+        except StudioError as error:
+            # Told to those who may call at all: so it goes through the steps, too.
+            asked.refusal = error
+            await self._nowhere(ForwardRequest(), cast("Context", asked))
+            return
         behavior = self._read if incoming.method in READING else self._change
-        await behavior(_EMPTY, cast("Context", _Call(incoming, peer)))
+        request = ForwardRequest(database_id=place.database_id, method=incoming.method, path=place.path)
+        await behavior(request, cast("Context", asked))
 
-    async def _forward(self, _empty: CallRequest, context: Context) -> None:
+    async def _forward(self, _asked: CallRequest, context: Context) -> None:
         asked = cast("_Call", context)
-        incoming = asked.incoming
-        place = paths.read(incoming.target)
-        note_database(place.database_id)
+        incoming, place = asked.incoming, asked.place
+        if place is None:
+            raise RuntimeError("a request without a place is refused before it comes here")
         note_names(method=incoming.method, path=place.path)
         _check(incoming)
         if incoming.method == "DELETE":
@@ -114,11 +116,13 @@ def _token(incoming: Incoming) -> str:
 class _Call:
     """A request in the shape of what the steps read of gRPC's context."""
 
-    __slots__ = ("answer_to", "incoming")
+    __slots__ = ("answer_to", "incoming", "place", "refusal")
 
     def __init__(self, incoming: Incoming, peer: Peer) -> None:
         self.incoming = incoming
         self.answer_to = peer
+        self.place: paths.Place | None = None
+        self.refusal: StudioError | None = None
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         """The headers that the steps ask for."""
@@ -137,6 +141,11 @@ class _Call:
     def time_remaining(self) -> None:
         """HTTP knows no deadline."""
         return
+
+
+async def _refuse(_request: CallRequest, context: Context) -> None:
+    refusal = cast("_Call", context).refusal
+    raise refusal or RuntimeError("there is nothing to refuse")
 
 
 def _check(incoming: Incoming) -> None:
@@ -169,7 +178,12 @@ def _request(incoming: Incoming, place: paths.Place, api: ApiClient) -> Request:
     )
 
 
-def _method(name: str, role: access_pb2.Role.ValueType, effect: access_pb2.Effect.ValueType) -> Method:
+def _method(
+    name: str,
+    role: access_pb2.Role.ValueType,
+    effect: access_pb2.Effect.ValueType,
+    database_field: str = DATABASE_FIELD,
+) -> Method:
     """Forwarding as the steps see it. A stream: without a deadline, since bodies may have no end."""
     service = "studio.bun.v1.BunService"
     return Method(
@@ -177,12 +191,20 @@ def _method(name: str, role: access_pb2.Role.ValueType, effect: access_pb2.Effec
         service=service,
         name=name,
         role=role,
-        action=ACTION,
+        action=ACTION if database_field else "bun.nowhere",
         http=(),
         success_status=200,
         server_streaming=True,
-        request="google.protobuf.Empty",
+        request=ForwardRequest.DESCRIPTOR.full_name,
         response="google.protobuf.Empty",
         comment="",
         effect=effect,
+        database_field=database_field,
+        any_caller=not database_field,
     )
+
+
+READ = _method("ForwardRead", access_pb2.ROLE_READ_ONLY, access_pb2.EFFECT_READS)
+CHANGE = _method("ForwardChange", access_pb2.ROLE_DEVELOPER, access_pb2.EFFECT_CHANGES)
+NOWHERE = _method("Forward", access_pb2.ROLE_READ_ONLY, access_pb2.EFFECT_NONE, database_field="")
+"""A path that leads to no API."""

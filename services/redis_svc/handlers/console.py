@@ -14,10 +14,10 @@ from services.redis_svc.console.run import Console, Request, role_name
 from services.redis_svc.console.wire import Answer
 from services.redis_svc.handlers import blobs
 from services.runtime import context as call
+from services.runtime.access import current_role
 from services.runtime.databases import is_read_only
 from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1 import errors_pb2 as e
-from studio.options.v1.access_pb2 import ROLE_UNSPECIFIED
 from studio.redis.v1 import console_service_pb2 as pb
 from studio.redis.v1.console_service_pb2_grpc import ConsoleServiceServicer
 
@@ -48,7 +48,6 @@ class ConsoleHandler(ConsoleServiceServicer):
         """Runs commands."""
         del context
         commands = _commands(request.commands)
-        caller = call.caller.get()
         connection = await self._databases.connection(request.database_id)
         async with await self._databases.client(request.database_id) as client:
             answers = await self._console.run(
@@ -56,8 +55,8 @@ class ConsoleHandler(ConsoleServiceServicer):
                 Request(
                     database_id=request.database_id,
                     commands=commands,
-                    caller=caller.subject if caller is not None else "",
-                    role=caller.role if caller is not None else ROLE_UNSPECIFIED,
+                    caller=call.current_caller().subject,
+                    role=current_role(),
                     read_only=is_read_only(connection.config),
                     confirmation=request.confirmation,
                 ),

@@ -16,7 +16,7 @@ from typing import Any
 
 from services.registry.store.rows import Database
 
-VERSION = b"\x01"
+VERSION = b"\x02"
 """Of the fields and their order: another version's pages are ignored."""
 MAC_BYTES = 16
 MAX_BYTES = 4 << 20

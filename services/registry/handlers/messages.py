@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from services.registry import railway
 from services.registry.store import Database
+from services.runtime.access import Role, role_name
 from studio.registry.v1 import database_pb2
 
 
-def to_message(row: Database, *, on_railway: bool) -> database_pb2.Database:
+def to_message(row: Database, role: Role, *, on_railway: bool) -> database_pb2.Database:
     """A registered database, as users see it.
 
     Args:
         row: the database.
+        role: what the caller is on it.
         on_railway: whether this system runs there, and can reach internal addresses.
     """
     message = database_pb2.Database(
@@ -31,6 +33,7 @@ def to_message(row: Database, *, on_railway: bool) -> database_pb2.Database:
         status=row.status,
         source=row.source,
         stale=row.stale,
+        caller_role=role_name(role),
         hint=row.hint or railway.advice(row.host, on_railway=on_railway),
     )
     message.created_at.FromDatetime(row.created_at)

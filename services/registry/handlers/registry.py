@@ -10,12 +10,15 @@ from google.protobuf.empty_pb2 import Empty
 
 from services.registry.connection_strings import Parts
 from services.registry.databases import Databases
+from services.registry.grants.visible import role_of, visible
 from services.registry.handlers.health import to_health, to_stats
 from services.registry.handlers.messages import to_message
 from services.registry.health.reports import Reports
 from services.registry.store import Database, Filters
+from services.registry.store.postgres import no_project
 from services.registry.target import Target
 from services.registry.updates import FIELDS, Updates, wanted
+from services.runtime import context as call
 from studio.registry.v1 import database_pb2
 from studio.registry.v1 import registry_service_pb2 as messages
 from studio.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
@@ -50,7 +53,9 @@ class RegistryHandler(RegistryServiceServicer):
             project_ref=request.project_ref, type=request.type, status=request.status, search=request.search
         )
         listed, token = await self._databases.list_page(
-            filters, page_size=request.page_size, page_token=request.page_token
+            visible(call.current_caller(), filters),
+            page_size=request.page_size,
+            page_token=request.page_token,
         )
         headers = [(NEXT_PAGE_HEADER, token)] if token else []
         if listed.stale:
@@ -67,6 +72,9 @@ class RegistryHandler(RegistryServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> database_pb2.Database:
         """Tests, encrypts, stores."""
+        projects = call.current_caller().projects
+        if projects is not None and request.project_ref not in projects:
+            raise no_project(request.project_ref)
         created = await self._databases.create(
             _target(request),
             project_ref=request.project_ref,
@@ -120,7 +128,8 @@ class RegistryHandler(RegistryServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> messages.GetDatabaseStatsResponse:
         """How many databases there are."""
-        return to_stats(await self._reports.stats(request.project_ref))
+        filters = visible(call.current_caller(), Filters(project_ref=request.project_ref))
+        return to_stats(await self._reports.stats(filters))
 
     async def TestConnection(  # noqa: N802  the rpc's name
         self,
@@ -139,7 +148,7 @@ class RegistryHandler(RegistryServiceServicer):
         return await self._databases.test_saved(request.id)
 
     def _message(self, row: Database) -> database_pb2.Database:
-        return to_message(row, on_railway=self._on_railway)
+        return to_message(row, role_of(call.current_caller(), row), on_railway=self._on_railway)
 
 
 def _target(request: messages.CreateDatabaseRequest | messages.TestConnectionRequest) -> Target:

@@ -7,21 +7,21 @@ its last refresh and is there for those who read with SQL.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.registry.health import schedule
 from services.registry.store.pool import Pool
-from services.registry.store.rows import Database
+from services.registry.store.rows import Database, Filters
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_REGISTRY_UNAVAILABLE
 
 MAX_HISTORY = 3000
 """Samples of an answer: a day of checks every 30 s, 2880, and the hours before."""
 MAX_REMEMBERED = 100
-"""Projects whose last counts are known in an outage."""
+"""Projects, and what their callers see, whose last counts are known in an outage."""
 DAY = timedelta(hours=schedule.SAMPLE_HOURS)
 HOUR = timedelta(hours=1)
 
@@ -39,20 +39,26 @@ WHERE database_id = %(id)s AND hour >= %(since)s AND hour < %(until)s
 ORDER BY hour
 """
 _LAST = "SELECT last_checked_at FROM platform.database_health_state WHERE database_id = %(id)s"
-_COUNTS = """
+_VISIBLE = """
+(%(project_ref)s = '' OR p.ref = %(project_ref)s)
+AND (%(projects)s::text[] IS NULL OR p.ref = ANY(%(projects)s::text[]))
+AND (%(granted_to)s::text IS NULL OR EXISTS (
+  SELECT FROM platform.database_permissions g WHERE g.database_id = d.id AND g.subject = %(granted_to)s))
+"""
+_COUNTS = f"""
 SELECT d.type::text, coalesce(d.status, 'inactive'), count(*)::int
 FROM platform.databases d JOIN platform.projects p ON p.id = d.project_id
-WHERE %(project_ref)s = '' OR p.ref = %(project_ref)s
+WHERE {_VISIBLE}
 GROUP BY 1, 2
-"""
+"""  # noqa: S608  constants only
 # Whole hours from the hourly rows, and what is left of the first one from its checks.
-_DAY = """
+_DAY = f"""
 WITH bounds AS (
   SELECT now() - interval '24 hours' AS since, date_trunc('hour', now() - interval '24 hours', 'UTC')
     + interval '1 hour' AS full_hour
 ), mine AS (
   SELECT d.id FROM platform.databases d JOIN platform.projects p ON p.id = d.project_id
-  WHERE %(project_ref)s = '' OR p.ref = %(project_ref)s
+  WHERE {_VISIBLE}
 ), parts AS (
   SELECT h.checks, h.errors, h.latency_ms_sum
   FROM platform.database_health_hourly h JOIN mine ON mine.id = h.database_id, bounds
@@ -65,7 +71,7 @@ WITH bounds AS (
 SELECT coalesce(sum(errors), 0)::int,
   coalesce(sum(latency_ms_sum) / nullif(sum(checks) - sum(errors), 0), 0)::float8
 FROM parts
-"""
+"""  # noqa: S608  constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +128,15 @@ class Reports:
 
     Args:
         pool: connections to the platform database; None where there is none.
-        unstored: the connections of a project (of all where it is empty) that don't come from the platform database.
+        unstored: the connections that don't come from the platform database, of those that filters let through.
     """
 
-    def __init__(self, pool: Pool | None, unstored: Callable[[str], Iterable[Database]]) -> None:
+    def __init__(
+        self, pool: Pool | None, unstored: Callable[[Filters], Awaitable[Iterable[Database]]]
+    ) -> None:
         self._pool = pool
         self._unstored = unstored
-        self._remembered: OrderedDict[str, Stats] = OrderedDict()
+        self._remembered: OrderedDict[Filters, Stats] = OrderedDict()
 
     async def history(self, database_id: str, since: datetime | None) -> History:
         """The checks since then: each of the last day, those before by the hour; at most MAX_HISTORY.
@@ -159,8 +167,8 @@ class Reports:
         last: list[tuple[Any, ...]] = await self._pool.read(_LAST, {"id": database_id})
         return History((*hours, *samples), last[0][0] if last else None)
 
-    async def stats(self, project_ref: str) -> Stats:
-        """The counts, those of before an outage while it lasts.
+    async def stats(self, filters: Filters) -> Stats:
+        """The counts of what a project shows and the caller may see; those of before an outage while it lasts.
 
         Raises:
             StudioError: REGISTRY_UNAVAILABLE, and they have never been asked for.
@@ -168,22 +176,26 @@ class Reports:
         stats = Stats(Counter())
         if self._pool is not None:
             try:
-                stats = await self._ask(self._pool, project_ref)
+                stats = await self._ask(self._pool, filters)
             except StudioError as error:
-                if error.reason != ERROR_REASON_REGISTRY_UNAVAILABLE or project_ref not in self._remembered:
+                if error.reason != ERROR_REASON_REGISTRY_UNAVAILABLE or filters not in self._remembered:
                     raise
-                stats = replace(self._remembered[project_ref], stale=True)
-        own = Counter((row.type, row.status) for row in self._unstored(project_ref))
+                stats = replace(self._remembered[filters], stale=True)
+        own = Counter((row.type, row.status) for row in await self._unstored(filters))
         return replace(stats, counts=stats.counts + own)
 
-    async def _ask(self, pool: Pool, project_ref: str) -> Stats:
-        parameters = {"project_ref": project_ref}
+    async def _ask(self, pool: Pool, filters: Filters) -> Stats:
+        parameters = {
+            "project_ref": filters.project_ref,
+            "projects": None if filters.projects is None else list(filters.projects),
+            "granted_to": filters.granted_to,
+        }
         counts = Counter(
             {(type_, status): count for type_, status, count in await pool.read(_COUNTS, parameters)}
         )
         ((errors, latency_ms),) = await pool.read(_DAY, parameters)
-        stats = self._remembered[project_ref] = Stats(counts, errors, latency_ms)
-        self._remembered.move_to_end(project_ref)
+        stats = self._remembered[filters] = Stats(counts, errors, latency_ms)
+        self._remembered.move_to_end(filters)
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         return stats

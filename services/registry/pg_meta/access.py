@@ -14,6 +14,7 @@ from services.registry.pg_meta.sessions import Sessions
 from services.registry.pg_meta.targets import Target, Targets
 from services.registry.store import Sealed
 from services.registry.vault import Vault
+from services.runtime.access import GRANTS, Role, not_found, refusal, role_in
 from services.runtime.auth.identity import Identity
 from services.runtime.confirmation import Asked as Confirmed
 from services.runtime.confirmation import Confirmations
@@ -21,7 +22,6 @@ from services.runtime.context import Caller
 from services.runtime.crypto import SealedValueError
 from services.runtime.databases import connection_read_only, is_production, is_read_only
 from services.runtime.errors import StudioError
-from services.runtime.interceptors.authorize import role_name
 from services.runtime.limits import CallerLimits
 from studio.options.v1 import access_pb2 as access
 from studio.options.v1 import errors_pb2 as e
@@ -81,14 +81,11 @@ class Access:
         return await self._decisions.recorded(caller, asked, request, self._judge(caller, asked, request))
 
     async def _judge(self, caller: Caller, asked: Asked, request: Request) -> Granted:
-        _check_role(caller, asked.role, asked.route)
-        sealed = await self._databases.resolve(asked.database_id, TYPE)
-        if sealed.id == PLATFORM_ID and asked.kind in {Kind.SQL, Kind.CHANGE}:
-            _check_role(caller, access.ROLE_ADMINISTRATOR, f"{asked.route} of the platform's own database")
+        sealed, role = await self._allowed(caller, asked)
         frozen = is_read_only(sealed.config)
         if frozen and asked.kind is Kind.CHANGE:
             raise connection_read_only()
-        reads_only = frozen or caller.role == access.ROLE_READ_ONLY
+        reads_only = frozen or role == access.ROLE_READ_ONLY
         careful = False
         if not reads_only and is_production(sealed.config):
             careful = self._is_plain(asked, request)
@@ -110,6 +107,22 @@ class Access:
                 raise
         may_change = asked.kind is Kind.CHANGE or (asked.kind is Kind.SQL and not (reads_only or careful))
         return Granted({HEADER: target.sealed}, changes=may_change)
+
+    async def _allowed(self, caller: Caller, asked: Asked) -> tuple[Sealed, Role]:
+        """The database, and the caller's role on it, which is enough: as `interceptors.authorize` decides."""
+        if caller.is_service:
+            raise StudioError(e.ERROR_REASON_PERMISSION_DENIED, f"{asked.route} is for users only.")
+        if caller.is_anonymous:
+            raise not_found()
+        sealed = await self._databases.known(asked.database_id, TYPE)
+        role = role_in(caller, sealed.project_ref, _granted(sealed, caller))
+        _check_role(role, asked.role, asked.route)
+        sealed = await self._databases.usable(sealed)
+        if sealed.id == PLATFORM_ID and asked.kind in {Kind.SQL, Kind.CHANGE}:
+            # Whoever writes there can give himself any right: no grant is enough, nor a role in some projects.
+            whole = caller.role if caller.projects is None else min(role, access.ROLE_DEVELOPER)
+            _check_role(whole, access.ROLE_ADMINISTRATOR, f"{asked.route} of the platform's own database")
+        return sealed, role
 
     @staticmethod
     def _is_plain(asked: Asked, request: Request) -> bool:
@@ -155,15 +168,12 @@ class Access:
             ) from error
 
 
-def _check_role(caller: Caller, least: access.Role.ValueType, what: str) -> None:
-    """As `interceptors.authorize` decides about rpcs: services are no users."""
-    if caller.is_service or caller.role == access.ROLE_UNSPECIFIED:
-        raise StudioError(
-            e.ERROR_REASON_PERMISSION_DENIED,
-            f"The token carries no role of a user; {what} needs at least {role_name(least)}.",
-        )
-    if caller.role < least:
-        raise StudioError(
-            e.ERROR_REASON_PERMISSION_DENIED,
-            f"{what} needs the role {role_name(least)} or higher; the caller is {role_name(caller.role)}.",
-        )
+def _granted(sealed: Sealed, caller: Caller) -> Role:
+    given = sealed.grants.get(caller.subject)
+    return GRANTS[given] if given else access.ROLE_UNSPECIFIED
+
+
+def _check_role(role: Role, least: Role, what: str) -> None:
+    """As `interceptors.authorize` decides about rpcs."""
+    if role < least:
+        raise refusal(role, least, what)

@@ -15,6 +15,8 @@ from services.registry.store.rows import (
     Database,
     Edit,
     Filters,
+    Grant,
+    Grants,
     Key,
     Known,
     Listed,
@@ -31,6 +33,8 @@ __all__ = [
     "Database",
     "Edit",
     "Filters",
+    "Grant",
+    "Grants",
     "Key",
     "Known",
     "Listed",
@@ -101,6 +105,35 @@ class Store(Protocol):
 
     async def record_success(self, database_id: str, tested: str) -> None:
         """Notes that a connection succeeded just now, unless the ciphertext is no longer the one tested."""
+
+    async def grants(self, database_ids: Sequence[str]) -> dict[str, Grants]:
+        """The grants on databases, by id; those without any are left out. Of ids that are none there may be some."""
+
+    async def list_grants(self, database_id: str) -> list[Grant]:
+        """The grants on a database, by subject; `MAX_GRANTS` at most."""
+
+    async def put_grant(
+        self, database_id: str, subject: str, role: str, created_by: str, *, stored: bool = True
+    ) -> Grant:
+        """Gives a subject a role on a database, instead of the one it had there.
+
+        Args:
+            database_id: which one.
+            subject: who.
+            role: `read`, `write` or `admin`.
+            created_by: subject who gives it.
+            stored: whether the platform database holds the database, which then must exist.
+
+        Raises:
+            StudioError: DB_NOT_FOUND; REGISTRY_READ_ONLY; CONFLICT where there are `MAX_GRANTS` already.
+        """
+
+    async def delete_grant(self, database_id: str, grant_id: str) -> bool:
+        """Takes a grant on a database back; False where there is none of this id on it.
+
+        Raises:
+            StudioError: REGISTRY_READ_ONLY.
+        """
 
     async def changes(self, type_: str, known: Sequence[Known]) -> list[Change]:
         """Those of the known connections that have changed or gone, in one query."""

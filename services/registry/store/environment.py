@@ -10,11 +10,11 @@ import dataclasses
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from services.registry.environment import PROJECT_REF, Named, shown
-from services.registry.store import Store
+from services.registry.store import Store, grants
 from services.registry.store.postgres import name_taken
 from services.registry.store.rows import (
     Change,
@@ -22,6 +22,8 @@ from services.registry.store.rows import (
     Edit,
     Entry,
     Filters,
+    Grant,
+    Grants,
     Key,
     Known,
     Listed,
@@ -51,17 +53,28 @@ class WithEnvironment:
         named: what the environment names.
         vault: seals them.
         secret: shared by the replicas, for the revisions.
+        version: counts what changes in the platform database; None while that can't be heard of.
     """
 
-    def __init__(self, stored: Store, named: Iterable[Named], vault: Vault, secret: str) -> None:
+    def __init__(
+        self,
+        stored: Store,
+        named: Iterable[Named],
+        vault: Vault,
+        secret: str,
+        version: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self._stored = stored
+        self._version = version
+        self._grants: dict[str, Grants] = {}
+        self._grants_version: int | None = None
         self._named = {each.variable.id: each for each in named}
         key = hmac.digest(secret.encode(), _PURPOSE, hashlib.sha256)
         self._shelf = Shelf(_entry(each, vault, key) for each in self._named.values())
 
     async def list_page(self, filters: Filters, after: Key | None, limit: int) -> Listed:
         """See `Store.list_page`."""
-        own = self._shelf.list_page(filters, after, limit)
+        own = (await self._granted()).list_page(filters, after, limit)
         try:
             page = await self._stored.list_page(filters, after, limit)
         except StudioError as error:
@@ -71,13 +84,15 @@ class WithEnvironment:
         # Each source has its own first `limit` rows, so the first `limit` of both together are among them.
         return Listed(sorted([*page.rows, *own], key=order)[:limit], page.stale) if own else page
 
-    def own(self, project_ref: str) -> list[Database]:
-        """The connections of the environment that a project shows; all of them where it is empty."""
-        return self._shelf.list_page(Filters(project_ref=project_ref), None, len(self._shelf))
+    async def own(self, filters: Filters) -> list[Database]:
+        """The connections of the environment that a list would show."""
+        return (await self._granted()).list_page(filters, None, len(self._shelf))
 
     async def get(self, database_id: str) -> Database | None:
         """See `Store.get`."""
-        return self._shelf.get(database_id) or await self._stored.get(database_id)
+        if database_id.lower() in self._named:
+            return (await self._granted()).get(database_id)
+        return await self._stored.get(database_id)
 
     def check_writable(self, database_id: str) -> None:
         """See `Store.check_writable`; the error names the variable."""
@@ -122,7 +137,9 @@ class WithEnvironment:
         Raises:
             StudioError: CONNECTION_UNREADABLE for a variable that can't be read.
         """
-        own = self._shelf.sealed(database_id)
+        own = None
+        if database_id.lower() in self._named:
+            own = (await self._granted()).sealed(database_id)
         if own is None:
             return await self._stored.sealed(database_id)
         if not own.ciphertext:
@@ -148,7 +165,58 @@ class WithEnvironment:
         """See `Store.changes`."""
         own = [each for each in known if each.id.lower() in self._named]
         others = [each for each in known if each.id.lower() not in self._named]
-        return [*self._shelf.changes(type_, own), *await self._stored.changes(type_, others)]
+        changes = [*self._shelf.changes(type_, own), *await self._stored.changes(type_, others)]
+        told = {each.id for each in changes}
+        rest = [each for each in known if each.id not in told]
+        # Read, never remembered: whoever watches has heard of nothing for a while.
+        return changes + grants.changes(rest, await self._stored.grants([each.id for each in rest]))
+
+    async def grants(self, database_ids: Sequence[str]) -> dict[str, Grants]:
+        """See `Store.grants`."""
+        return await self._stored.grants(database_ids)
+
+    async def list_grants(self, database_id: str) -> list[Grant]:
+        """See `Store.list_grants`."""
+        return await self._stored.list_grants(database_id)
+
+    async def put_grant(
+        self, database_id: str, subject: str, role: str, created_by: str, *, stored: bool = True
+    ) -> Grant:
+        """See `Store.put_grant`."""
+        stored = stored and database_id.lower() not in self._named
+        try:
+            return await self._stored.put_grant(database_id, subject, role, created_by, stored=stored)
+        finally:
+            self._grants_version = None
+
+    async def delete_grant(self, database_id: str, grant_id: str) -> bool:
+        """See `Store.delete_grant`."""
+        try:
+            return await self._stored.delete_grant(database_id, grant_id)
+        finally:
+            self._grants_version = None
+
+    async def _granted(self) -> Shelf:
+        """The connections with the grants on them; in an outage those that were known last."""
+        version = self._version()
+        if self._named and (version is None or version != self._grants_version):
+            try:
+                self._grants = await self._stored.grants(list(self._named))
+            except StudioError as error:
+                if error.reason != ERROR_REASON_REGISTRY_UNAVAILABLE:
+                    raise
+            else:
+                self._grants_version = version
+        if not self._grants:
+            return self._shelf
+        return Shelf(_with_grants(entry, self._grants.get(entry.database.id)) for entry in self._shelf)
+
+
+def _with_grants(entry: Entry, given: Grants | None) -> Entry:
+    return Entry(
+        dataclasses.replace(entry.database, grants=given),
+        dataclasses.replace(entry.sealed, grants=given or {}),
+    )
 
 
 def _entry(named: Named, vault: Vault, key: bytes) -> Entry:

@@ -9,6 +9,8 @@ from services.registry.store.rows import (
     Database,
     Edit,
     Filters,
+    Grant,
+    Grants,
     Key,
     Known,
     Listed,
@@ -64,6 +66,30 @@ class Nothing:
         raise _read_only()
 
     async def record_success(self, database_id: str, tested: str) -> None:  # noqa: ARG002
+        """Always refuses."""
+        raise _read_only()
+
+    async def grants(self, database_ids: Sequence[str]) -> dict[str, Grants]:  # noqa: ARG002
+        """None."""
+        return {}
+
+    async def list_grants(self, database_id: str) -> list[Grant]:  # noqa: ARG002
+        """None."""
+        return []
+
+    async def put_grant(
+        self,
+        database_id: str,  # noqa: ARG002
+        subject: str,  # noqa: ARG002
+        role: str,  # noqa: ARG002
+        created_by: str,  # noqa: ARG002
+        *,
+        stored: bool = True,  # noqa: ARG002
+    ) -> Grant:
+        """Always refuses."""
+        raise _read_only()
+
+    async def delete_grant(self, database_id: str, grant_id: str) -> bool:  # noqa: ARG002
         """Always refuses."""
         raise _read_only()
 

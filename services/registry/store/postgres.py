@@ -10,6 +10,7 @@ from psycopg import errors as pg
 from psycopg.types.json import Jsonb
 
 from services.registry.cache.lists import Lists, Uncached
+from services.registry.store import grants
 from services.registry.store.edits import edit_statement
 from services.registry.store.pool import Connection, Pool
 from services.registry.store.rows import (
@@ -18,6 +19,8 @@ from services.registry.store.rows import (
     Edit,
     Entry,
     Filters,
+    Grant,
+    Grants,
     Key,
     Known,
     Listed,
@@ -27,6 +30,7 @@ from services.registry.store.rows import (
     RequestRepeatedError,
     Sealed,
 )
+from services.runtime.access import not_found
 from services.runtime.errors import FieldViolation, StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_ALREADY_EXISTS, ERROR_REASON_PROJECT_NOT_FOUND
 
@@ -37,7 +41,8 @@ _COLUMNS = """
   coalesce(d.organization_name, ''), coalesce(d.organization_slug, ''), d.name, d.type::text,
   coalesce(d.description, ''), coalesce(d.host, ''), coalesce(d.port, 0), coalesce(d.database_name, ''),
   coalesce(d.username, ''), nullif(d.config, '{}'), coalesce(d.status, 'inactive'), d.last_connected_at,
-  coalesce(d.created_at, 'epoch'), coalesce(d.updated_at, 'epoch')
+  coalesce(d.created_at, 'epoch'), coalesce(d.updated_at, 'epoch'),
+  (SELECT jsonb_object_agg(g.subject, g.role) FROM platform.database_permissions g WHERE g.database_id = d.id)
 """
 _GET = f"SELECT {_COLUMNS} FROM platform.databases_with_projects d WHERE d.id = %(id)s"  # noqa: S608  constants only
 _ORDER = """coalesce(d.project_ref, '') COLLATE "C", d.name COLLATE "C", d.id"""
@@ -45,6 +50,11 @@ _CONDITIONS = {
     "project_ref": "d.project_ref = %(project_ref)s",
     "type": "d.type = %(type)s::platform.database_type",
     "status": "d.status = %(status)s",
+    "projects": "d.project_ref = ANY(%(projects)s::text[])",
+    "granted_to": (
+        "EXISTS (SELECT FROM platform.database_permissions g"
+        " WHERE g.database_id = d.id AND g.subject = %(granted_to)s)"
+    ),
     "search": "(d.name ILIKE %(search)s OR d.description ILIKE %(search)s OR d.host ILIKE %(search)s)",
 }
 _AFTER = (
@@ -66,7 +76,9 @@ FROM platform.projects p WHERE p.ref = %(project_ref)s LIMIT 1
 """
 _SEALED = """
 SELECT d.id::text, d.type::text, d.connection_string, platform.database_revision(d), d.name, coalesce(p.ref, ''),
-  coalesce(d.config, '{}'), d.deactivated_at IS NOT NULL
+  coalesce(d.config, '{}'), d.deactivated_at IS NOT NULL,
+  coalesce((SELECT jsonb_object_agg(g.subject, g.role)
+    FROM platform.database_permissions g WHERE g.database_id = d.id), '{}')
 FROM platform.databases d JOIN platform.projects p ON p.id = d.project_id
 WHERE d.id = %(id)s
 """
@@ -144,12 +156,14 @@ class Postgres:
 
     async def _query_page(self, filters: Filters, after: Key | None, limit: int) -> list[Database]:
         parameters: dict[str, Any] = {
-            "project_ref": filters.project_ref,
-            "type": filters.type,
-            "status": filters.status,
-            "search": filters.search and f"%{_like_literal(filters.search)}%",
+            "project_ref": filters.project_ref or None,
+            "type": filters.type or None,
+            "status": filters.status or None,
+            "projects": None if filters.projects is None else list(filters.projects),
+            "granted_to": filters.granted_to,
+            "search": f"%{_like_literal(filters.search)}%" if filters.search else None,
         }
-        conditions = [condition for name, condition in _CONDITIONS.items() if parameters[name]]
+        conditions = [condition for name, condition in _CONDITIONS.items() if parameters[name] is not None]
         if after is not None:
             conditions.append(_AFTER)
             parameters |= {"after_ref": after.project_ref, "after_name": after.name, "after_id": after.id}
@@ -174,7 +188,7 @@ class Postgres:
         """See `Store.check_free`."""
         rows = await self._pool.read(_FREE, {"project_ref": project_ref, "name": name})
         if not rows:
-            raise _no_project(project_ref)
+            raise no_project(project_ref)
         if rows[0][0]:
             raise name_taken(name)
 
@@ -200,10 +214,10 @@ class Postgres:
                     await _note_request(connection, new.request)
                 inserted = await connection.execute(_INSERT, parameters)
                 if inserted.rowcount == 0:
-                    raise _no_project(new.project_ref)
+                    raise no_project(new.project_ref)
                 written = await _entry(connection, new.id)
         if written is None:
-            raise _no_project(new.project_ref)
+            raise no_project(new.project_ref)
         self._on_written(written)
         return written.database
 
@@ -253,6 +267,37 @@ class Postgres:
         async with self._pool.write() as connection:
             await connection.execute(_SUCCESS, {"id": database_id, "tested": tested})
 
+    async def grants(self, database_ids: Sequence[str]) -> dict[str, Grants]:
+        """See `Store.grants`."""
+        return await grants.of(self._pool, database_ids)
+
+    async def list_grants(self, database_id: str) -> list[Grant]:
+        """See `Store.list_grants`."""
+        return await grants.listed(self._pool, database_id)
+
+    async def put_grant(
+        self, database_id: str, subject: str, role: str, created_by: str, *, stored: bool = True
+    ) -> Grant:
+        """See `Store.put_grant`."""
+        given = {"id": database_id, "subject": subject, "role": role, "created_by": created_by}
+        async with self._pool.write() as connection:
+            grant = await grants.put(connection, given, stored=stored)
+            written = await _entry(connection, database_id)
+        if grant is None:
+            raise not_found()
+        if written is not None:
+            self._on_written(written)
+        return grant
+
+    async def delete_grant(self, database_id: str, grant_id: str) -> bool:
+        """See `Store.delete_grant`."""
+        async with self._pool.write() as connection:
+            found = await grants.delete(connection, database_id, grant_id)
+            written = await _entry(connection, database_id)
+        if written is not None:
+            self._on_written(written)
+        return found
+
     async def changes(self, type_: str, known: Sequence[Known]) -> list[Change]:
         """See `Store.changes`."""
         if not known:
@@ -296,6 +341,7 @@ def _to_entry(row: Sequence[Any]) -> Entry:
             project_ref=database.project_ref,
             config=database.config or {},
             deactivated=deactivated,
+            grants=database.grants or {},
         ),
     )
 
@@ -308,7 +354,7 @@ def _refusals(project_ref: str, name: str) -> Iterator[None]:
     except pg.UniqueViolation:
         raise name_taken(name) from None
     except pg.ForeignKeyViolation:  # the project was deleted in this very moment
-        raise _no_project(project_ref) from None
+        raise no_project(project_ref) from None
 
 
 def _like_literal(text: str) -> str:
@@ -316,7 +362,8 @@ def _like_literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _no_project(project_ref: str) -> StudioError:
+def no_project(project_ref: str) -> StudioError:
+    """The error for a project that does not exist, or that the caller may not see."""
     return StudioError(ERROR_REASON_PROJECT_NOT_FOUND, f"There is no project {project_ref!r}.")
 
 

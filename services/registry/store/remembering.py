@@ -23,6 +23,8 @@ from services.registry.store.rows import (
     Edit,
     Entry,
     Filters,
+    Grant,
+    Grants,
     Key,
     Known,
     Listed,
@@ -152,6 +154,31 @@ class Remembering:
     async def record_success(self, database_id: str, tested: str) -> None:
         """See `Store.record_success`."""
         await self._postgres.record_success(database_id, tested)
+
+    async def grants(self, database_ids: Sequence[str]) -> dict[str, Grants]:
+        """See `Store.grants`."""
+        return await self._read(
+            lambda: self._postgres.grants(database_ids),
+            lambda: {
+                id_: found.grants
+                for id_, found in ((each, _found(self._shelf.sealed(each))) for each in database_ids)
+                if found.grants
+            },
+        )
+
+    async def list_grants(self, database_id: str) -> list[Grant]:
+        """See `Store.list_grants`."""
+        return await self._postgres.list_grants(database_id)
+
+    async def put_grant(
+        self, database_id: str, subject: str, role: str, created_by: str, *, stored: bool = True
+    ) -> Grant:
+        """See `Store.put_grant`."""
+        return await self._postgres.put_grant(database_id, subject, role, created_by, stored=stored)
+
+    async def delete_grant(self, database_id: str, grant_id: str) -> bool:
+        """See `Store.delete_grant`."""
+        return await self._postgres.delete_grant(database_id, grant_id)
 
     async def changes(self, type_: str, known: Sequence[Known]) -> list[Change]:
         """See `Store.changes`."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
+
+Grants = Mapping[str, str]
+"""`read`, `write` or `admin` by subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Database:
     last_connected_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    grants: Grants | None = None
+    """None for none."""
     source: str = "stored"
     """`stored` or `environment`."""
     stale: bool = False
@@ -57,6 +65,7 @@ class Sealed:
     config: dict[str, Any]
     deactivated: bool = False
     """A user took it out of use: nothing connects to it."""
+    grants: Grants = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +177,10 @@ class Filters:
     status: str = ""
     search: str = ""
     """Part of the name, the description or the host, whatever its case."""
+    projects: tuple[str, ...] | None = None
+    """Only those of these projects, to which the caller is limited; None for all."""
+    granted_to: str | None = None
+    """Only those on which this subject has a grant; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,7 @@ class Known:
 
     id: str
     revision: str
+    access_revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +199,24 @@ class Change:
     id: str
     deleted: bool
     """Gone, or of another type now; else changed."""
+    access: bool = False
+    """Nothing but the grants on it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A subject's role on one database."""
+
+    id: str
+    database_id: str
+    subject: str
+    role: str
+    created_at: datetime
+    created_by: str
+
+
+def access_revision(grants: Grants) -> str:
+    """Changes whenever the grants do; empty where there are none."""
+    if not grants:
+        return ""
+    return hashlib.sha256(json.dumps(sorted(grants.items())).encode()).hexdigest()[:32]

@@ -76,6 +76,10 @@ def _fits(database: Database, filters: Filters) -> bool:
         wanted = filters.search.lower()
         if not any(wanted in text.lower() for text in (database.name, database.description, database.host)):
             return False
+    if filters.projects is not None and database.project_ref not in filters.projects:
+        return False
+    if filters.granted_to is not None and filters.granted_to not in (database.grants or {}):
+        return False
     return (
         filters.project_ref in ("", database.project_ref)
         and filters.type in ("", database.type)

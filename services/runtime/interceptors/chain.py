@@ -225,10 +225,16 @@ def _reading(handler: Handler) -> Callable[[AsyncIterable[Message], Context], Aw
 def _writing(stream: Callable[[Any, Context], AsyncIterator[Message]]) -> Handler:
     async def write_all(request: Request, context: Context) -> None:
         messages = stream(request, context)
+        running = call.stream.get()
         try:
             async for message in messages:
+                if running is not None:
+                    running.is_writing = True
                 await context.write(message)
                 call.last_event.set(message)
+                if running is not None:
+                    running.is_writing = False
+                    running.check()
         finally:
             close = getattr(messages, "aclose", None)
             if close is not None:

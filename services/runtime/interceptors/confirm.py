@@ -23,19 +23,19 @@ class Confirm:
 
     Args:
         confirmations: gives the tokens.
-        connections: knows the databases; None where no rpc is about one.
+        connections: knows the databases.
     """
 
     name = "confirm"
 
-    def __init__(self, confirmations: Confirmations, connections: Connections | None) -> None:
+    def __init__(self, confirmations: Confirmations, connections: Connections) -> None:
         self._confirmations = confirmations
         self._connections = connections
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """The handler, for calls that need no confirmation or have one."""
         connections = self._connections
-        if not method.database_field or method.is_internal or connections is None:
+        if not method.database_field or method.is_internal:
             return handler
         asks = method.effect == EFFECT_ENDANGERS and not method.confirmed_inside
 
