@@ -131,6 +131,13 @@ async def test_who_is_limited_to_projects_sees_those_and_his_own_keys(
     for filters, expected in filtered:
         assert await shown(["shop"], **filters) == expected, filters
     await connections.aclose()
+    # The same by his token.
+    metadata = bearer("owner", sub="ada@example.org", projects=["shop"])
+    assert await seen(registry, metadata=metadata) == [6, 5, 2]
+    assert await exported(registry, metadata=metadata) == [2, 5, 6]
+    token = (await page(registry, page_size=1)).next_page_token
+    async with failing("INVALID_CURSOR", grpc.StatusCode.INVALID_ARGUMENT):
+        await page(registry, page_token=token, metadata=metadata)
 
 
 def _number(shown: Event) -> int:
