@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from studio.options.v1.errors_pb2 import ERROR_REASON_INVALID_ARGUMENT
 
 _DOCUMENT = 0x03
 _MISSING = object()
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
+"""What stands for a byte that was not UTF-8."""
 
 Tree = dict[str, "Tree | int"]
 """Names of fields, to the number of a column or to the fields of a document."""
@@ -162,7 +165,7 @@ def _tree(names: Sequence[str]) -> Tree:
             raise invalid_argument(
                 "columns", f"{name[:64]!r} is there twice, or is a field and a document at once"
             )
-        if "" in (last, *parents) or "\0" in name:
+        if "" in (last, *parents) or "\0" in name or _NO_UTF8.search(name):
             raise invalid_argument("columns", f"column {place + 1} has no usable name")
         tree[last] = place
     return root

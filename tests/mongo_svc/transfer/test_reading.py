@@ -171,6 +171,12 @@ def test_a_cell_that_is_wrong_names_its_column(
     assert sentence in row.document.message
 
 
+def test_columns_need_names_that_documents_can_have() -> None:
+    for content in (b"\xff\n1\n", b"a.\n1\n", b"a\0\n1\n"):
+        with pytest.raises(StudioError, match="has no usable name"):
+            rows(content, "csv")
+
+
 def test_blank_cells_can_be_left_out() -> None:
     (row,) = rows(b"a,b.c,d\n,,1\n", "csv", ignore_blanks=True)
     assert row.document == bson.encode({"d": 1})
