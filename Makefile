@@ -22,7 +22,10 @@ TESTS ?=
 # The lines of services/ and gateway/ that the tests must run, in percent.
 COVERAGE := 90
 
-.PHONY: help setup run token test lint protos bench format lock clean
+# For `make fuzz`: requests an operation, for each kind of data.
+EXAMPLES ?= 50
+
+.PHONY: help setup run token test lint protos fuzz bench format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +35,7 @@ setup: ## Set up the virtual environment and the generated code (the others do i
 	@$(PYTHON) deploy/local/bootstrap.py $(WITH)
 
 # What starts the engines needs what runs on Node.js as well.
-run test bench: WITH := --node
+run test fuzz bench: WITH := --node
 
 run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL, MONGODB_URL)
 	@$(BIN)/python -m deploy.local --with-parent
@@ -52,6 +55,10 @@ lint: setup ## Check style and types
 # system that is just starting.
 protos: setup ## Derive the code from the contract, and check the contract
 	@$(BIN)/python tools/protos.py check
+
+fuzz: setup ## Send generated requests to every route: make fuzz EXAMPLES=100 SEED=1
+	@seed="$${SEED:-$$$$}"; echo "SEED=$$seed"; \
+	FUZZ_EXAMPLES="$(EXAMPLES)" FUZZ_SEED="$$seed" $(BIN)/python -m pytest tests/openapi/test_operations.py -q
 
 bench: setup ## Measure the system on this machine
 	@$(BIN)/python -m benchmarks
