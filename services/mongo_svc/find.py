@@ -25,6 +25,9 @@ _LENIENT: CodecOptions[RawBSONDocument] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS,
 )
 
+_MAX_DIRECTION = 2**31 - 1
+"""A whole number beyond is no direction, and may be more than BSON has room for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -198,7 +201,7 @@ async def raw_batches(client: MongoClient, query: Query) -> AsyncGenerator[bytes
             looked_into(query.projection) if query.projection != terms.EMPTY else None,
             skip=query.skip,
             limit=query.limit,
-            sort=_pairs(query.sort, "sort"),
+            sort=driver_pairs(query.sort, "sort"),
             collation=driver_collation(query.collation),
             hint=driver_hint(query.hint),
             comment=query.comment or None,
@@ -253,14 +256,18 @@ def driver_hint(hint: Value | None) -> str | list[tuple[str, Any]] | None:
     """
     if hint is None or hint.kind == Kind.STRING:
         return None if hint is None else hint.raw[4:-1].decode()
-    return _pairs(hint.raw, "hint")
+    return driver_pairs(hint.raw, "hint")
 
 
-def _pairs(document: bytes, what: str) -> list[tuple[str, Any]] | None:
-    """Names and directions as the driver takes them: whole numbers, texts, documents."""
+def driver_pairs(document: bytes, what: str) -> list[tuple[str, Any]] | None:
+    """Names and directions as the driver takes them: whole numbers, texts, documents.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT for anything else.
+    """
     pairs = []
     for name, value in looked_into(document).items():
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_DIRECTION:
             value = int(value)  # noqa: PLW2901  the same direction
         if isinstance(value, bool) or not isinstance(value, (int, str, Mapping)):
             raise invalid_argument(what, f"must give 1 or -1 for {name[:64]!r}")

@@ -84,6 +84,15 @@ async def test_numbers_keep_their_types_when_asked(
     assert page["documents"] == [{"_id": {"$numberInt": "0"}, "kind": {"$numberInt": "0"}}]
 
 
+@pytest.mark.parametrize("route", ["documents/stream", "export"])
+@pytest.mark.parametrize("direction", [None, 1.5, 1e70, []])
+async def test_directions_that_the_driver_does_not_know_are_refused(
+    mongo_reader: MongoApi, cheeses: dict[str, object], route: str, direction: object
+) -> None:
+    refused = await mongo_reader.post_refused(route, **cheeses, sort={"kind": direction})
+    assert refused == (400, "INVALID_ARGUMENT")
+
+
 async def test_a_stream_of_raw_batches(
     mongo_reader: MongoApi, mongo_engine: Engine, cheeses: dict[str, object]
 ) -> None:

@@ -14,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from services.mongo_svc import ejson, errors, ids
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.ejson import Mode, Value
+from services.mongo_svc.find import driver_pairs
 from services.mongo_svc.transfer.bounds import BOUNDS, Bounds
 from services.mongo_svc.transfer.cells import LOSSLESS
 from services.mongo_svc.transfer.columns import found_in
@@ -247,7 +248,7 @@ class Exporter:
             allow_disk_use=True,
         )
         # An empty document is no sort to the driver; nor is it one to the user.
-        order = list(bson.decode(wanted.sort).items()) if wanted.sort is not None else []
+        order = driver_pairs(wanted.sort, "sort") if wanted.sort is not None else None
         return cursor.sort(order or [("_id", 1)])
 
 
