@@ -9,11 +9,13 @@ from typing import Any
 import bson
 import pytest
 from bson.code import Code
+from pydantic import SecretStr
 
 from services.mongo_svc import ejson, policy, stages
 from services.runtime import context as call
 from services.runtime.context import Caller
 from services.runtime.errors import StudioError
+from services.runtime.resolver import Connection
 from studio.options.v1.access_pb2 import (
     ROLE_ADMINISTRATOR,
     ROLE_DEVELOPER,
@@ -83,14 +85,26 @@ LEAST = {
 }
 ROLES = (ROLE_UNSPECIFIED, ROLE_READ_ONLY, ROLE_DEVELOPER, ROLE_ADMINISTRATOR, ROLE_OWNER)
 
+CONNECTION = Connection(
+    id="6f1c1c7e-3d0b-4b0e-9a75-0d5a3a1b2c3d",
+    type="mongodb",
+    revision="1",
+    name="documents",
+    project_ref="default",
+    config={},
+    connection_string=SecretStr(""),
+)
+
 
 @contextlib.contextmanager
 def calling_as(role: Role.ValueType) -> Iterator[None]:
     token = call.caller.set(Caller("someone", role))
+    database = call.database.set(CONNECTION)
     try:
         yield
     finally:
         call.caller.reset(token)
+        call.database.reset(database)
 
 
 def array(*items: Any) -> bytes:  # noqa: ANN401  what BSON takes
