@@ -12,11 +12,12 @@ import json
 import re
 import time
 from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 from urllib.parse import quote
 
 import uvloop
 
-from benchmarks import bun, mongo, mongo_export, pg_meta, pool, redis_guard, registry
+from benchmarks import access, bun, mongo, mongo_export, pg_meta, pool, redis_guard, registry
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
 from benchmarks.redis_export import dump_all, export_all
@@ -45,8 +46,8 @@ async def list_all(client: Client, target: Target, database_id: str) -> int:
             return listed
 
 
-async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
-    """All figures that need the running system."""
+async def measure(stack: Stack, rounds: int, seconds: float) -> AsyncIterator[Figure]:
+    """No-op rpc, Redis get, keys and memory."""
     target = stack.target
     client = await connect(target)
     listed = await client.ask(target.get("/api/platform/databases?type=redis"))
@@ -90,19 +91,31 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
         "export": Figure("export through the gateway, `dump`", samples["export"], "keys/s"),
         "listing": Figure(f"listing through the gateway, pages of {PAGE:,}", samples["listing"], "keys/s"),
     }
-    return [
-        figures["noop"],
-        figures["get"],
-        ratio("  get / no-op", figures["get"], figures["noop"], ">= 0.70"),
-        figures["bare"],
-        figures["listing"],
-        ratio("  listing / bare loop", figures["listing"], figures["bare"], ">= 0.50"),
-        figures["dumping"],
-        figures["export"],
-        ratio("  export / bare loop", figures["export"], figures["dumping"], ">= 0.50"),
-        *idle,
-        Figure("resident memory, after the run: redis_svc", [stack.resident_mb("redis_svc")], "MB"),
-    ]
+    yield figures["noop"]
+    yield figures["get"]
+    yield ratio("  get / no-op", figures["get"], figures["noop"], ">= 0.70")
+    yield figures["bare"]
+    yield figures["listing"]
+    yield ratio("  listing / bare loop", figures["listing"], figures["bare"], ">= 0.50")
+    yield figures["dumping"]
+    yield figures["export"]
+    yield ratio("  export / bare loop", figures["export"], figures["dumping"], ">= 0.50")
+    for figure in idle:
+        yield figure
+    yield Figure("resident memory, after the run: redis_svc", [stack.resident_mb("redis_svc")], "MB")
+
+
+PARTS: dict[str, Callable[[Stack, int, float], AsyncIterator[Figure]]] = {
+    "redis": measure,
+    "access": access.measure,
+    "mongo": mongo.measure,
+    "mongo_export": lambda stack, *_: mongo_export.measure(stack),
+    "bun": bun.measure,
+    "pg_meta": pg_meta.measure,
+    "registry": registry.measure,
+    "redis_guard": redis_guard.measure,
+}
+"""What needs the running system."""
 
 
 def main() -> None:
@@ -110,26 +123,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="times each figure is taken")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one load")
+    parser.add_argument("--only", choices=tuple(PARTS), action="append", help="one part; may be repeated")
     options = parser.parse_args()
     with running() as stack:
-        figures = uvloop.run(_measured(stack, options.rounds, options.seconds))
-    figures += uvloop.run(pool.measure(options.rounds))
+        parts = options.only or tuple(PARTS)
+        figures = uvloop.run(_measured(stack, parts, options.rounds, options.seconds))
+    if not options.only:
+        figures += uvloop.run(pool.measure(options.rounds))
     print(header())
     for figure in figures:
         print(figure.line())
 
 
-async def _measured(stack: Stack, rounds: int, seconds: float) -> list[Figure]:
+async def _measured(stack: Stack, parts: Sequence[str], rounds: int, seconds: float) -> list[Figure]:
     async with asyncio.timeout(1200):
-        return [
-            *await measure(stack, rounds, seconds),
-            *[figure async for figure in mongo.measure(stack, rounds, seconds)],
-            *[figure async for figure in mongo_export.measure(stack)],
-            *[figure async for figure in bun.measure(stack, rounds, seconds)],
-            *[figure async for figure in pg_meta.measure(stack, rounds, seconds)],
-            *[figure async for figure in registry.measure(stack, rounds, seconds)],
-            *[figure async for figure in redis_guard.measure(stack, rounds, seconds)],
-        ]
+        return [figure for part in parts async for figure in PARTS[part](stack, rounds, seconds)]
 
 
 if __name__ == "__main__":

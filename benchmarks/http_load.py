@@ -105,10 +105,28 @@ async def connect(target: Target) -> Client:
     return client
 
 
+@dataclass(frozen=True)
+class Load:
+    """What a closed loop did."""
+
+    answers: int
+    elapsed_s: float
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.answers / self.elapsed_s
+
+
 async def closed_loop(
     target: Target, request: bytes | Sequence[bytes], *, connections: int, seconds: float
 ) -> float:
-    """Answers a second when each connection sends its next request as soon as it has its answer.
+    """Answers a second of a `load`."""
+    return (await load(target, request, connections=connections, seconds=seconds)).rate
+
+
+async def load(target: Target, request: bytes | Sequence[bytes], *, connections: int, seconds: float) -> Load:
+    """Each connection sends its next request as soon as it has its answer.
 
     With several requests, the connections take one each, in turn.
 
@@ -137,4 +155,4 @@ async def closed_loop(
         client.close()
     if tally.failures:
         raise RuntimeError(f"the system under test answers with a failure: {tally.failures[0]!r}")
-    return tally.answers / elapsed
+    return Load(tally.answers, elapsed)
