@@ -37,6 +37,8 @@ START_S = 60.0
 SHIPPED_S = 30.0
 """Until the registry has the events of a load: their cost belongs to it."""
 POLL_S = 0.1
+LOOK_S = 1.5
+"""Between two looks whether events wait. The first one, which costs as much on both sides, finds none as a rule."""
 STOP_S = 20.0
 _WAITING = re.compile(r"^studio_audit_events_waiting (\S+)$", re.MULTILINE)
 
@@ -144,10 +146,11 @@ def _cpu_s(process: psutil.Process) -> float:
 async def _shipped(way: Way) -> None:
     """Returns when the registry has the events of what was called."""
     deadline = time.monotonic() + SHIPPED_S
+    await asyncio.sleep(LOOK_S)
     while await asyncio.to_thread(_waiting, way.metrics_url):
         if time.monotonic() > deadline:
             raise RuntimeError("events of the audit log are not shipped")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(LOOK_S)
 
 
 def _waiting(url: str) -> float:

@@ -23,6 +23,9 @@ SESSION = "session"
 CLOCK_SKEW_S = 5
 """As the services allow; Envoy's own default is 60."""
 
+TOKENS_REMEMBERED = 1000
+"""Of each provider, by each of Envoy's workers; the one that was not used for the longest goes."""
+
 JWKS_CACHE_S = 15
 """Envoy fetches the set 5 s before this is over, and never for a key id that it does not know: so long a token that is
 signed with a new key may be refused."""
@@ -34,7 +37,7 @@ def jwt_authn(settings: GatewaySettings) -> Config:
     providers = {}
     if settings.jwt_secret is not None:
         jwks = inline_jwks(settings.jwt_secret.get_secret_value().encode())
-        providers["secret"] = _provider({"local_jwks": {"inline_string": jwks}})
+        providers["secret"] = _provider({"local_jwks": {"inline_string": jwks}, **_REMEMBERED})
     if settings.jwt_jwks_url is not None:
         providers["jwks"] = _provider({"remote_jwks": _remote_jwks(settings.jwt_jwks_url)})
     if settings.service_token_secret is not None:
@@ -92,6 +95,7 @@ def _session(secret: SecretStr) -> Config:
     return {
         "local_jwks": {"inline_string": inline_jwks(sessions.signing_key(secret))},
         **_CHECKS,
+        **_REMEMBERED,
         "issuer": sessions.ISSUER,
         "payload_in_metadata": SESSION,
         "from_cookies": list(sessions.COOKIES),
@@ -104,6 +108,11 @@ _CHECKS: Config = {
     "require_expiration": True,
     "clock_skew_seconds": CLOCK_SKEW_S,
 }
+
+# A token that was right is not verified again before it ends (here within a minute; at the services, which verify it
+# again, within CLOCK_SKEW_S). A seventh of what a small request cost. Only where the key never changes: what a key of
+# the JWKS has signed must be refused once that key is gone.
+_REMEMBERED: Config = {"jwt_cache_config": {"jwt_cache_size": TOKENS_REMEMBERED}}
 
 
 def _remote_jwks(url: str) -> Config:

@@ -335,6 +335,14 @@ def key_set_cluster() -> dict[str, Any]:
     return cast("dict[str, Any]", cluster)
 
 
+def test_only_tokens_whose_key_never_changes_are_remembered() -> None:
+    """What a key of the JWKS has signed must be refused once that key is gone."""
+    providers = auth.jwt_authn(settings(jwt_jwks_url="https://id.example.com/jwks"))["providers"]
+    remembered = {name for name, each in providers.items() if "jwt_cache_config" in each}
+    assert remembered == {name for name, each in providers.items() if "local_jwks" in each}
+    assert "jwks" in providers.keys() - remembered
+
+
 def test_an_address_of_the_key_sets_host_where_nobody_listens_does_not_fail_the_fetch() -> None:
     """`localhost` has two, and one of them is taken for each fetch unless all are one endpoint."""
     assert key_set_cluster()["cluster_type"]["typed_config"]["all_addresses_in_single_endpoint"]

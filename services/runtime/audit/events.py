@@ -95,19 +95,23 @@ def of_call(
         reason: name of an ErrorReason.
         duration_s: how long it took.
     """
-    whole = int(started)
-    return AuditEvent(
-        at=Timestamp(seconds=whole, nanos=int((started - whole) * _US) * 1000),
-        database_id=database_id,
-        database_name=database_name,
-        project_ref=project_ref,
-        target=target,
-        outcome=outcome,
-        reason=reason,
-        duration_ms=round(duration_s * 1000, 3),
-        client_address=call.address.get(),
-        request_id=call.request_id.get(),
-    ).SerializeToString()
+    # Field by field: with keyword arguments it takes twice as long.
+    event = AuditEvent()
+    at, whole = event.at, int(started)
+    at.seconds = whole
+    at.nanos = int((started - whole) * _US) * 1000
+    event.database_id = database_id
+    event.database_name = database_name
+    event.project_ref = project_ref
+    names = event.target
+    for kind, name in target.items():
+        names[kind] = name
+    event.outcome = outcome
+    event.reason = reason
+    event.duration_ms = round(duration_s * 1000, 3)
+    event.client_address = call.address.get()
+    event.request_id = call.request_id.get()
+    return event.SerializeToString()
 
 
 def lost(count: int, *, at: float, service: str) -> bytes:
