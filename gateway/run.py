@@ -42,8 +42,12 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 STOP_TIMEOUT_S = 10.0
 """Envoy ends at once when it is told to; past this it hangs, and is killed."""
 
-LOG_LEVELS = {"DEBUG": "debug", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
-"""Envoy's own `info` is about its start; requests stand in the access log whatever the level."""
+LOG_LEVELS = {"DEBUG": "info", "INFO": "warning", "WARNING": "warning", "ERROR": "error"}
+"""Envoy's own `info` is about its start; requests stand in the access log whatever the level.
+
+Never its `debug` or `trace`: they show its configuration, with the secret of user tokens, and every request's headers,
+with the caller's token.
+"""
 
 
 def find_envoy(settings: GatewaySettings) -> Path:

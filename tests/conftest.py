@@ -164,5 +164,7 @@ def system() -> Iterator[LocalSystem]:
     try:
         running.open()
         yield running
+        # Whatever the tests have done to it, no secret of it, or of theirs, may show anywhere.
+        running.check_disclosures()
     finally:
         running.close()

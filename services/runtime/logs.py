@@ -58,14 +58,19 @@ def configure(service: str, level: str = "INFO", *, stream: Any = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    # httpx logs each URL at INFO; a URL's query may hold a key.
+    # Libraries' DEBUG is about what they send, as it is: headers, commands. Only ours is written with the redactor in
+    # mind.
+    levels = logging.getLevelNamesMapping()
+    root.setLevel(max(logging.INFO, levels[level]))
+    for ours in ("services", "gateway"):
+        logging.getLogger(ours).setLevel(level)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+    # httpx logs each URL at INFO; a URL's query may hold a key.
     for chatty in ("httpx", "httpcore", "asyncio", "pymongo", "psycopg"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, levels[level]))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -44,6 +44,8 @@ _PEM = re.compile(
     re.DOTALL,
 )
 _BEARER = re.compile(r"\b(?P<scheme>Bearer|Basic)\s{1,8}[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+# As `auth.api_keys` makes them; the id stays: it names the key in logs.
+_API_KEY = re.compile(r"(?P<id>sdb_[0-9a-z]{16}_)[0-9A-Za-z]+")
 _SEALED = re.compile(r"v1\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}|U2FsdGVkX1[A-Za-z0-9+/=]+")
 _NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization|credential|crypto[_-]?key|"
@@ -104,6 +106,8 @@ def _masked(text: str) -> str:
     text = _BEARER.sub(lambda match: f"{match['scheme']} {MASK}", text)
     if _JWT_START in text:
         text = _TOKEN_RUN.sub(_without_jwt, text)
+    if "sdb_" in text:
+        text = _API_KEY.sub(lambda match: f"{match['id']}{MASK}", text)
     return _SEALED.sub(MASK, text)
 
 

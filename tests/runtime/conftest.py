@@ -55,4 +55,6 @@ def output() -> Iterator[Output]:
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
     root.handlers[:] = handlers
     root.setLevel(level)
+    for ours in ("services", "gateway"):
+        logging.getLogger(ours).setLevel(logging.NOTSET)
     structlog.reset_defaults()

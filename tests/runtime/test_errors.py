@@ -203,13 +203,27 @@ async def test_a_defect_is_internal_with_the_request_id_and_logged_with_its_trac
     "error",
     [
         StudioError(e.ERROR_REASON_INTERNAL, "we do not agree"),
-        StudioError(e.ERROR_REASON_DB_QUERY_ERROR, "odd", code="DATA_LOSS"),
+        StudioError(e.ERROR_REASON_DB_UNAVAILABLE, "odd", code="DATA_LOSS"),
     ],
 )
 async def test_an_error_that_says_internal_is_logged_once(output: Output, error: StudioError) -> None:
     await sent(error)
     assert [line["error"] for line in output.of("rpc.failed")] == [error.message]
     assert output.of("rpc.defect") == []
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [e.ERROR_REASON_INVALID_ARGUMENT, e.ERROR_REASON_DB_QUERY_ERROR, e.ERROR_REASON_DUPLICATE_KEY],
+)
+async def test_what_may_quote_the_callers_data_is_told_to_him_and_not_logged(
+    output: Output, reason: e.ErrorReason.ValueType
+) -> None:
+    answer = await sent(StudioError(reason, f"there is one with {CANARY}"))
+    assert CANARY in (answer.details() or "")
+    (line,) = output.of("rpc.failed")
+    assert (line["reason"], line["error"]) == (e.ErrorReason.Name(reason).removeprefix("ERROR_REASON_"), None)
+    assert CANARY not in output.text
 
 
 @pytest.mark.parametrize(

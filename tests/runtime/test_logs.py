@@ -190,3 +190,9 @@ def test_nothing_a_service_writes_shows_a_secret_however_it_ends(end: str) -> No
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert lines[-1]["event"] == "service.failed"
     assert {line["service"] for line in lines} == {"ending"}
+
+
+def test_libraries_say_nothing_of_what_they_send_at_the_level_debug(output: Output) -> None:
+    logging.getLogger("hpack.hpack").debug("Decoded %s", CANARY)
+    get_logger("services.one").debug("seen")
+    assert [line["event"] for line in output.lines] == ["seen"]

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runtime import redaction
+from services.runtime.auth import api_keys
 from services.runtime.crypto import KeyRing
 from services.runtime.redaction import MASK, redact, redact_answer, redact_message, redact_value
 from studio.registry.v1 import registry_service_pb2 as registry
@@ -84,6 +85,16 @@ def test_a_token(name: str, around: tuple[str, str]) -> None:
     ):
         shown = redact(f"{around[0]}{form}{around[1]}")
         assert not any(part in shown for part in credential.split("."))
+
+
+@given(around=st.tuples(sentences, sentences))
+def test_an_api_key_is_shown_by_its_id(around: tuple[str, str]) -> None:
+    made = api_keys.generate()
+    for form in (made.text, f"x{made.text}", f"{made.text}0"):
+        shown = redact(f"{around[0]}{form}{around[1]}")
+        assert made.text.rpartition("_")[2] not in shown
+        assert made.id in shown
+    assert redact(f"key {made.id} is old") == f"key {made.id} is old"
 
 
 @given(st.binary(min_size=8, max_size=60), st.text(max_size=20))
@@ -197,7 +208,8 @@ def test_a_long_text_is_cut_and_keeps_its_end() -> None:
 
 ADVERSARIAL = [
     "a", "pass", "token-", "-eyJ", "eyJaaaaaa.", "Bearer ", "a://", "a://@", "@:", 'password="', "password=\\", "-",
-    "v1.aaaaa-", "U2FsdGVkX1", "connection_string", "-----BEGIN PRIVATE KEY-----", "-----BEGIN%20",
+    "v1.aaaaa-", "sdb_", "sdb_aaaaaaaaaaaaaaaa_",
+    "U2FsdGVkX1", "connection_string", "-----BEGIN PRIVATE KEY-----", "-----BEGIN%20",
     "pwd" + " " * 50, "'\"",
 ]  # fmt: skip
 

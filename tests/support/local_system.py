@@ -14,10 +14,17 @@ from pathlib import Path
 import httpx
 
 from deploy.local import ports, tls
+from deploy.local.engines.bun import KEY as BUN_KEY
+from deploy.local.engines.pg_meta import KEY as PG_META_KEY
 from deploy.local.environment import inherited
 from deploy.local.options import Options
+from deploy.local.samples import SHOP_KEY
+from deploy.local.services import SERVICES
 from deploy.local.supervisor import Event
 from deploy.local.system import System
+from gateway.render import Files
+from tests.support import canaries, disclosures
+from tests.support.canaries import Search
 
 TIMEOUT_S = 30.0
 DATABASES = "/api/platform/databases"
@@ -29,12 +36,28 @@ READS = {
 }
 """A path for each service that asks the registry which database is meant, and the type of that database."""
 REST = "/api/platform"
+MAX_NOTED = 20_000
+"""Refusals remembered, to be searched for secrets at the end."""
+SECRETS = {
+    "JWT_SECRET": False,
+    "SERVICE_TOKEN_SECRET": False,
+    "MULTI_DB_CRYPTO_KEY": False,
+    "POSTGRES_PASSWORD": False,
+    SHOP_KEY: True,
+    "REDIS_PASSWORD": True,
+    "MONGODB_PASSWORD": True,
+    BUN_KEY: False,
+    PG_META_KEY: False,
+}
+"""All that a system would make up; whether it may hold characters that have a meaning in a URL."""
 ENGINES = {"redis": "redis", "mongodb": "mongodb", "bun_api": "bun"}
 """The path of an engine's health by its type."""
 
 
 class LocalSystem:
     """Started by the code of `make run`, on free ports, in a directory of its own.
+
+    Its secrets are canaries, and its services log all that they can: `disclosures` finds those that show anywhere.
 
     Start it in the main thread: supervisord ends with the thread that started it.
     """
@@ -48,7 +71,12 @@ class LocalSystem:
         """What happened to the processes."""
         self.said: list[str] = []
         """What `make run` would have printed."""
-        self._environment = inherited(os.environ) | (environment or {})
+        self.credentials: set[str] = set()
+        """Tokens, keys and cookies that were shown to it, and belong into no output."""
+        self.refusals: dict[str, str] = {}
+        """Bodies of refusals, and which request got each."""
+        self._tokens: dict[str, str] = {}
+        self._environment = inherited(os.environ) | {"LOG_LEVEL": "DEBUG"} | (environment or {})
         self._system = System(
             Options(state_dir=state_dir, gateway_port=ports.pick(), durable=durable),
             environment=self._environment,
@@ -58,6 +86,9 @@ class LocalSystem:
 
     def open(self) -> None:
         """Starts it; returns when all of it is ready."""
+        self._system.state.create()
+        for name, odd in SECRETS.items():
+            self._system.state.keep_secret(name, canaries.new(odd=odd))
         self._system.start(threading.Event())
         self.trusted: ssl.SSLContext | bool = tls.client_context(self._environment) or True
         """By which its clients know the gateway, where it speaks TLS."""
@@ -65,11 +96,44 @@ class LocalSystem:
         """A client without a token, for tests that are not asynchronous."""
 
     def close(self) -> None:
-        """Stops it and deletes its data."""
+        """Stops it, deletes its data, and fails where a secret shows in what it has written."""
         if hasattr(self, "http"):
             self.http.close()
         self._system.close()
-        self._system.state.remove()
+        try:
+            found = disclosures.in_files(self._search(), self.state_dir)
+        finally:
+            self._system.state.remove()
+        assert not found, _listed(found)
+
+    def check_disclosures(self) -> None:
+        """Fails where a secret shows in anything that it has written or tells, as far as it runs."""
+        search = self._search()
+        http = httpx.Client(
+            base_url=self.url,
+            headers=self.headers("owner"),
+            trust_env=False,
+            timeout=TIMEOUT_S,
+            verify=self.trusted,
+        )
+        with http:
+            found = disclosures.in_answers(search, http)
+        environments = {
+            service.name: self._system.supervisor.program(service.name).env for service in SERVICES
+        }
+        found += disclosures.in_metrics(
+            search, {name: environment["HTTP_ADDRESS"] for name, environment in environments.items()}
+        )
+        directory = self._system.supervisor.program("gateway").env["GATEWAY_STATE_DIR"]
+        found += disclosures.in_gateway(search, Files(Path(directory)).admin_socket)
+        found += disclosures.in_tables(search, self.engines["postgres"])
+        for body, request in self.refusals.items():
+            found += search(f"refusal of {request}", body)
+        found += disclosures.in_files(search, self.state_dir)
+        assert not found, _listed(found)
+
+    def _search(self) -> Search:
+        return Search(self.credentials | set(self._tokens.values()))
 
     @property
     def url(self) -> str:
@@ -82,8 +146,10 @@ class LocalSystem:
         return {name: engine.url for name, engine in self._system.engines.items()}
 
     def token(self, role: str) -> str:
-        """A bearer token: `owner`, `administrator`, `developer` or `read_only`."""
-        return self._system.token(role)
+        """A bearer token: `owner`, `administrator`, `developer` or `read_only`. It lasts longer than all tests."""
+        if role not in self._tokens:
+            self._tokens[role] = self._system.token(role)
+        return self._tokens[role]
 
     def headers(self, role: str) -> dict[str, str]:
         """The header that carries such a token."""
@@ -97,7 +163,13 @@ class LocalSystem:
             trust_env=False,
             timeout=TIMEOUT_S,
             verify=self.trusted,
+            event_hooks={"response": [self._note]},
         )
+
+    async def _note(self, answer: httpx.Response) -> None:
+        if answer.is_error and len(self.refusals) < MAX_NOTED:
+            await answer.aread()
+            self.refusals.setdefault(answer.text, f"{answer.request.method} {answer.request.url.path}")
 
     def wait_reached(self) -> None:
         """Returns when every service finds the registry and its engine again, for tests that killed some of it."""
@@ -182,3 +254,7 @@ class LocalSystem:
             time.sleep(0.02)
         self._system.wait_ready(name)
         return self.pid(name)
+
+
+def _listed(found: list[str]) -> str:
+    return "\n".join([f"{len(found)} places show a secret:", *found])

@@ -18,10 +18,36 @@ from services.runtime.errors import StudioError
 from services.runtime.interceptors.chain import Context, Handler, Request
 from services.runtime.logs import get_logger
 from services.runtime.statuses import code_of
+from studio.options.v1 import errors_pb2 as e
 
 CLOCKS_DIFFER_S = 0.05
 """A caller's deadline passes on its own clock first, by the way the request took."""
 SLOW_S = 1.0
+SAID = frozenset(
+    {
+        e.ERROR_REASON_AUTH_REQUIRED,
+        e.ERROR_REASON_AUTH_INVALID_TOKEN,
+        e.ERROR_REASON_PERMISSION_DENIED,
+        e.ERROR_REASON_CSRF_REJECTED,
+        e.ERROR_REASON_RESOURCE_EXHAUSTED,
+        e.ERROR_REASON_SERVICE_UNAVAILABLE,
+        e.ERROR_REASON_REGISTRY_UNAVAILABLE,
+        e.ERROR_REASON_DEADLINE_EXCEEDED,
+        e.ERROR_REASON_INTERNAL,
+        e.ERROR_REASON_REGISTRY_READ_ONLY,
+        e.ERROR_REASON_CONNECTION_UNREADABLE,
+        e.ERROR_REASON_AUDIT_UNAVAILABLE,
+        e.ERROR_REASON_DB_CONNECTION_FAILED,
+        e.ERROR_REASON_DB_TIMEOUT,
+        e.ERROR_REASON_DB_INVALID_CREDENTIALS,
+        e.ERROR_REASON_DB_TLS_FAILED,
+        e.ERROR_REASON_DB_ADDRESS_DENIED,
+        e.ERROR_REASON_DB_UNAVAILABLE,
+        e.ERROR_REASON_DB_PROTOCOL_ERROR,
+    }
+)
+"""Reasons whose sentences are about this system. Others are about what the caller has sent, and may quote it or what an
+engine says of it: a value, a filter, a document's key. The caller has been told; the log is for others to read."""
 
 log = get_logger(__name__)
 
@@ -73,6 +99,10 @@ def _code(error: BaseException) -> grpc.StatusCode:
     return grpc.StatusCode.INTERNAL
 
 
+def _said(error: BaseException) -> str | None:
+    return None if isinstance(error, StudioError) and error.reason not in SAID else str(error)
+
+
 def _log_failure(method: Method, code: grpc.StatusCode, error: BaseException, elapsed_s: float) -> None:
     if isinstance(error, Exception) and not isinstance(error, (StudioError, TimeoutError)):
         return  # a defect: `recover` logs it with its traceback
@@ -82,7 +112,7 @@ def _log_failure(method: Method, code: grpc.StatusCode, error: BaseException, el
         method=method.path,
         code=code.name,
         reason=error.reason_name if isinstance(error, StudioError) else None,
-        error=str(error),
+        error=_said(error),
         subject=caller.subject if caller else None,
         duration_ms=round(elapsed_s * 1000, 1),
     )
