@@ -30,6 +30,8 @@ COMMENT ON COLUMN platform.api_keys.project_refs IS 'NULL: all projects.';
 
 CREATE INDEX IF NOT EXISTS api_keys_created_at_idx ON platform.api_keys (created_at DESC, id DESC);
 
+CREATE INDEX IF NOT EXISTS api_keys_created_by_idx ON platform.api_keys (created_by);
+
 -- Ids of API keys and sessions that nobody may use any more, for as long as somebody could show a cookie that looks valid.
 CREATE TABLE IF NOT EXISTS platform.ended_credentials (
   id text PRIMARY KEY,
@@ -62,13 +64,23 @@ CREATE OR REPLACE TRIGGER ended_credentials_notify
   AFTER INSERT OR UPDATE ON platform.ended_credentials
   FOR EACH ROW EXECUTE FUNCTION platform.notify_credential_ended();
 
--- However a key is revoked or deleted, by hand too.
+-- However a key is revoked or deleted, by hand too. The keys that were issued with it, and with those, end with it: whoever
+-- has stolen a key must not live on in others. All in one statement: the triggers of those find nothing left to do.
 CREATE OR REPLACE FUNCTION platform.end_api_key() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     PERFORM pg_notify('studio_credentials', '{"op": "resync"}');
   ELSE
     PERFORM platform.end_credential(OLD.id);
+    IF pg_trigger_depth() > 1 THEN
+      RETURN NULL;
+    END IF;
+    WITH RECURSIVE issued (id) AS (
+      SELECT k.id FROM platform.api_keys k WHERE k.created_by = 'key:' || OLD.id AND k.revoked_at IS NULL
+      UNION
+      SELECT k.id FROM issued i JOIN platform.api_keys k ON k.created_by = 'key:' || i.id AND k.revoked_at IS NULL
+    )
+    UPDATE platform.api_keys SET revoked_at = now() WHERE id IN (SELECT i.id FROM issued i) AND revoked_at IS NULL;
   END IF;
   RETURN NULL;
 END

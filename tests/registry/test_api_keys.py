@@ -13,6 +13,7 @@ import jwt
 import psycopg
 import pytest
 
+from services.registry.credentials.postgres import MAX_DEPTH, MAX_ISSUED
 from services.runtime.auth import api_keys, identity
 from studio.registry.v1 import api_key_service_pb2 as messages
 from studio.registry.v1 import credential_service_pb2 as credentials
@@ -22,6 +23,7 @@ from studio.registry.v1.api_key_service_pb2_grpc import ApiKeyServiceStub
 from studio.registry.v1.credential_service_pb2_grpc import CredentialServiceStub
 from studio.registry.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.registry.harness import JWT_SECRET, Registry, failing, running_registry, settings
+from tests.support.failures import until
 
 Code = grpc.StatusCode
 Session = psycopg.Connection[tuple[Any, ...]]
@@ -149,6 +151,73 @@ async def test_a_key_issues_none_that_outlasts_it(keys: Keys) -> None:
             await keys.create(bearer(parent.key), **later)
     child = await keys.create(bearer(parent.key), expires_at=now + timedelta(minutes=30))
     assert child.api_key.created_by == parent.api_key.subject
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        b"",
+        b"UPDATE platform.api_keys SET revoked_at = now() WHERE id = %s",
+        b"DELETE FROM platform.api_keys WHERE id = %s",
+    ],
+)
+async def test_keys_that_a_key_has_issued_end_with_it(keys: Keys, db: Session, by_hand: bytes) -> None:
+    another = await keys.create(role="owner")
+    first = await keys.create(role="owner")
+    chain = [first]
+    for _ in range(3):
+        chain.append(await keys.create(bearer(chain[-1].key), role="owner"))
+    sibling = await keys.create(bearer(first.key))
+    if by_hand:
+        db.execute(by_hand, [first.api_key.id])
+    else:
+        await keys.revoke(first.api_key.id)
+    for each in (*chain, sibling):
+        assert await keys.verdict(each.key) != VERDICT.VERDICT_VALID
+        async with asyncio.timeout(10), failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED):
+            while True:
+                await keys.use(each.key)
+    await keys.use(another.key)
+
+
+async def test_a_key_that_is_being_revoked_leaves_none_behind(keys: Keys, db: Session) -> None:
+    parent = await keys.create(role="owner")
+    await keys.use(parent.key)
+    with db.transaction():
+        db.execute("UPDATE platform.api_keys SET revoked_at = now() WHERE id = %s", [parent.api_key.id])
+        # The registry knows the key, and nothing of what is not committed.
+        issuing = asyncio.create_task(keys.create(bearer(parent.key)))
+
+        async def waits() -> bool:
+            (count,) = db.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() or (0,)
+            return bool(count) or issuing.done()
+
+        await until(waits)
+    async with failing("AUTH_INVALID_TOKEN", Code.UNAUTHENTICATED):
+        await issuing
+
+
+async def test_a_key_issues_so_many_that_all_can_end_with_it(keys: Keys, db: Session) -> None:
+    first = await keys.create(role="owner")
+    second = await keys.create(bearer(first.key), role="owner")
+    db.execute(
+        "INSERT INTO platform.api_keys (id, name, secret_hash, role, created_by) "
+        "SELECT 'issued' || n, 'x', '', 'owner', %s FROM generate_series(2, %s) n",
+        [second.api_key.subject, MAX_ISSUED],
+    )
+    for issuer in (first, second):
+        async with failing("RESOURCE_EXHAUSTED", Code.RESOURCE_EXHAUSTED):
+            await keys.create(bearer(issuer.key))
+    await keys.revoke(first.api_key.id)
+    assert db.execute("SELECT count(*) FROM platform.api_keys WHERE revoked_at IS NULL").fetchone() == (0,)
+
+
+async def test_a_chain_of_keys_is_bounded(keys: Keys) -> None:
+    last = await keys.create(role="owner")
+    for _ in range(MAX_DEPTH - 1):
+        last = await keys.create(bearer(last.key), role="owner")
+    async with failing("PERMISSION_DENIED", Code.PERMISSION_DENIED):
+        await keys.create(bearer(last.key), role="owner")
 
 
 async def test_pages_show_each_key_once_newest_first(keys: Keys) -> None:

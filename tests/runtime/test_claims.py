@@ -54,7 +54,9 @@ def test_the_projects(more: dict[str, Any], projects: frozenset[str] | None) -> 
     assert caller_of(claims(role="owner", **more)).projects == projects
 
 
-@pytest.mark.parametrize("listed", ["a", {"a": 1}, [1], [None], ["a", ["b"]], 5, True, "", None])
+@pytest.mark.parametrize(
+    "listed", ["a", {"a": 1}, [1], [None], ["a", ["b"]], 5, True, "", None, ["a\0"], ["\ud800"]]
+)
 def test_projects_that_are_no_list_of_names_are_no_token(listed: object) -> None:
     for more in ({"projects": listed}, {"app_metadata": {"studio_projects": listed}}):
         with pytest.raises(WrongCredentialError, match="no list of names"):
@@ -64,3 +66,9 @@ def test_projects_that_are_no_list_of_names_are_no_token(listed: object) -> None
 def test_nobody_takes_the_name_of_an_api_key() -> None:
     with pytest.raises(WrongCredentialError, match="subject"):
         caller_of(claims(role="owner", sub="key:ckdeuacf0p29wxdf"))
+
+
+@pytest.mark.parametrize("subject", ["a\0b", "\udc00"])
+def test_a_subject_that_cannot_be_recorded_is_none(subject: str) -> None:
+    with pytest.raises(WrongCredentialError, match="subject"):
+        caller_of(claims(role="owner", sub=subject))

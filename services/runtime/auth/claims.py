@@ -43,6 +43,8 @@ def caller_of(claims: dict[str, Any]) -> Caller:
     own: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
     worth = _worth(own.get("studio_role"), STUDIO_ROLES) if role == SIGNED_IN else _worth(role, ROLES)
     subject = str(claims.get("sub") or role or "unknown")[:MAX_SUBJECT_CHARS]
+    if not _is_text(subject):
+        raise WrongCredentialError("The token is not valid: its subject is no text.")
     if subject.startswith(SUBJECT_PREFIX):
         # Else it would have the grants of that API key.
         raise WrongCredentialError("The token is not valid: its subject is that of an API key.")
@@ -65,7 +67,12 @@ def _projects(claims: dict[str, Any], name: str) -> frozenset[str] | None:
     if name not in claims:
         return None
     listed = claims[name]
-    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+    if not isinstance(listed, list) or not all(isinstance(each, str) and _is_text(each) for each in listed):
         # Taking it for no limit would give more than was meant.
         raise WrongCredentialError("The token is not valid: its projects are no list of names.")
     return frozenset(listed)
+
+
+def _is_text(value: str) -> bool:
+    """Whether PostgreSQL and protobuf can hold it. JSON can: NUL, and half of a surrogate pair."""
+    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
