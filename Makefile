@@ -35,7 +35,7 @@ setup: ## Set up the virtual environment and the generated code (the others do i
 	@$(PYTHON) deploy/local/bootstrap.py $(WITH)
 
 # What starts the engines needs what runs on Node.js as well.
-run test fuzz bench: WITH := --node
+run test fuzz bench: WITH := --node --console
 
 run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL, MONGODB_URL)
 	@$(BIN)/python -m deploy.local --with-parent

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from gateway import console
 from gateway.errors import Config
 from gateway.settings import GatewaySettings
 from services.runtime.auth import api_keys, sessions
@@ -48,6 +49,7 @@ def jwt_authn(settings: GatewaySettings) -> Config:
         "providers": providers,
         # The first rule that matches counts, and a path that none matches would need no token: the last is for all.
         "rules": [
+            *(console.needs_no_token() if console.is_enabled(settings) else []),
             {"match": {"prefix": "/", "headers": [_api_key()]}},
             {
                 "match": {"prefix": "/"},

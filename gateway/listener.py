@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import engines, filters, routes
+from gateway import console, engines, filters, routes
 from gateway.errors import local_replies
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract
@@ -53,7 +53,7 @@ def listener(contract: Contract, settings: GatewaySettings, descriptors: Path) -
 
 def connection_manager(contract: Contract, settings: GatewaySettings, descriptors: Path) -> Config:
     """Envoy's `HttpConnectionManager`."""
-    host = routes.virtual_host(contract, settings)
+    host = routes.virtual_host(contract, settings, descriptors.parent)
     if settings.cors_allow_origins:
         host["typed_per_filter_config"] = {filters.CORS: filters.cors_policy(settings)}
     return {
@@ -62,7 +62,11 @@ def connection_manager(contract: Contract, settings: GatewaySettings, descriptor
         "stat_prefix": "api",
         # HTTP/2 without TLS by its preface, HTTP/1.1 otherwise.
         "codec_type": "AUTO",
-        "route_config": {"name": "api", "virtual_hosts": [host]},
+        "route_config": {
+            "name": "api",
+            "virtual_hosts": [host],
+            "max_direct_response_body_size_bytes": console.MAX_FILE_BYTES,
+        },
         "http_filters": filters.http_filters(contract, settings, descriptors),
         "local_reply_config": local_replies(marked=settings.gateway_max_refused_per_address > 0),
         **_paths_and_headers(settings),

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from gateway import engines, forwarding, paths, pg_meta
+from gateway import console, engines, forwarding, paths, pg_meta
 from gateway.errors import METADATA, Config
 from gateway.fields import body_names
 from gateway.filters import DISABLED, HEADER_MUTATION, TRANSCODER, with_original_path, without_grpc_headers
@@ -40,16 +41,22 @@ STREAM_IDLE_S = 300
 """A stream that says nothing for so long, in either direction, is closed."""
 
 
-def virtual_host(contract: Contract, settings: GatewaySettings) -> Config:
-    """The one virtual host, for every domain."""
+def virtual_host(contract: Contract, settings: GatewaySettings, directory: Path) -> Config:
+    """The one virtual host, for every domain.
+
+    Args:
+        contract: what is served.
+        settings: of the gateway.
+        directory: where files for Envoy may be written.
+    """
     return {
         "name": "api",
         "domains": ["*"],
-        "routes": list(routes(contract, settings)),
+        "routes": list(routes(contract, settings, directory)),
     }
 
 
-def routes(contract: Contract, settings: GatewaySettings) -> Iterator[Config]:
+def routes(contract: Contract, settings: GatewaySettings, directory: Path) -> Iterator[Config]:
     """All routes; the first that matches a request is its own."""
     yield from _preflights(settings)
     yield from _refused_paths()
@@ -80,6 +87,7 @@ def routes(contract: Contract, settings: GatewaySettings) -> Iterator[Config]:
         if sentence is not None:
             match = {"path_separated_prefix": area.path_prefix}
             yield _answer(match, 404, e.ERROR_REASON_ENGINE_DISABLED, sentence)
+    yield from console.routes(settings, directory)
     yield _answer({"prefix": "/"}, 404, e.ERROR_REASON_ROUTE_NOT_FOUND, NO_SUCH_PATH)
 
 

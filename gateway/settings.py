@@ -134,6 +134,9 @@ class GatewaySettings(TlsSettings):
     cors_allow_origins: _Csv = ()
     """Origins (`https://studio.example.com`) whose pages may call the API; `*` for any. None by default."""
 
+    console_dir: Path | None = None
+    """A build of console/: the web pages. Without it there are none."""
+
     gateway_request_timeout_s: float = Field(default=15.0, gt=0, le=600)
     """Deadline of an rpc that is no stream."""
     gateway_max_request_bytes: int = Field(default=16 * 2**20, ge=1024, le=2**30)

@@ -1,8 +1,8 @@
 """Sets the project up: virtual environment, locked packages, import path, generated code.
 
-    python3 deploy/local/bootstrap.py [--node]
+    python3 deploy/local/bootstrap.py [--node] [--console]
 
-With `--node` also the packages of Node.js that the local system and the tests run.
+With `--node` also the packages of Node.js that the local system and the tests run, with `--console` also the web pages.
 
 Needs Python and nothing else. Each step remembers what it was done for (the lock file, the contract), so a
 second run does nothing and needs no network. Runs at the same time wait for each other.
@@ -31,6 +31,11 @@ NODE = ROOT / "deploy" / "local" / "node"
 NPM_SETTINGS = ("/usr/local/etc/npmrc", "/etc/npmrc", "/usr/etc/npmrc")
 NODE_FILES = ("package.json", "package-lock.json")
 NODE_MODULES = CACHE / "node" / "node_modules"
+CONSOLE_FILES = ("package.json", "package-lock.json", "console/package.json", "clients/typescript/package.json")
+CONSOLE_MODULES = ROOT / "node_modules"
+CONSOLE_SOURCES = ("console", "clients/typescript")
+MADE = frozenset({"dist", "generated", "node_modules"})
+"""Folders among the sources that are derived from them."""
 OLDEST = (3, 11)
 
 
@@ -135,23 +140,50 @@ def install_node_packages() -> None:
     home.mkdir(parents=True, exist_ok=True)
     for name in NODE_FILES:
         shutil.copyfile(NODE / name, home / name)
-    run(
-        VENV / "bin" / "npm",
+    npm(
         "ci",
         "--prefix",
         home,
         "--ignore-scripts",
         "--omit=dev",
-        "--no-audit",
-        "--no-fund",
-        "--no-update-notifier",
-        "--loglevel=error",
-        *_system_settings(),
         doing="installing the packages of Node.js",
     )
 
 
-def set_up(*, node: bool) -> None:
+def npm(*arguments: str | Path, doing: str) -> None:
+    """Runs the npm of the virtual environment.
+
+    Raises:
+        SetupError: it failed.
+    """
+    quiet = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+    run(VENV / "bin" / "npm", *arguments, *quiet, *_system_settings(), doing=doing)
+
+
+def console_sources() -> Sequence[Path]:
+    """What the web pages are made of."""
+    found = [ROOT / name for name in CONSOLE_FILES]
+    for folder in CONSOLE_SOURCES:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and not MADE & set(path.relative_to(ROOT).parts):
+                found.append(path)
+    return found
+
+
+def build_console(packages: str, contract: str) -> None:
+    """Builds the web pages and what they are made with, where anything has changed."""
+    with step(CONSOLE_MODULES / ".stamp", f"{packages} {digest(*(ROOT / name for name in CONSOLE_FILES))}") as needed:
+        if needed:
+            say("installing the packages of the web pages with npm (once) …")
+            npm("ci", "--ignore-scripts", doing="installing the packages of the web pages")
+    with step(ROOT / "console" / "dist" / ".stamp", f"{contract} {digest(*console_sources())}") as needed:
+        if needed:
+            say("building the web pages …")
+            run(PYTHON, ROOT / "tools" / "typescript.py", doing="deriving the client's types from the contract")
+            npm("run", "build", "--workspace=console", doing="building the web pages")
+
+
+def set_up(*, node: bool, console: bool) -> None:
     """Does what is missing."""
     if sys.version_info < OLDEST:
         raise SetupError(f"Python {'.'.join(map(str, OLDEST))} or later is needed; this is {sys.version}")
@@ -169,6 +201,8 @@ def set_up(*, node: bool) -> None:
         with step(NODE_MODULES.parent / ".stamp", digest(*(NODE / name for name in NODE_FILES))) as needed:
             if needed:
                 install_node_packages()
+    if console:
+        build_console(packages, contract)
 
 
 def main() -> int:
@@ -177,6 +211,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--node", action="store_true", help="also what runs on Node.js")
+    parser.add_argument("--console", action="store_true", help="also the web pages")
     options = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "setup.lock").open("w") as lock:
@@ -186,7 +221,7 @@ def main() -> int:
             say("waiting for another setup of this clone …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            set_up(node=options.node)
+            set_up(node=options.node, console=options.console)
         except SetupError as error:
             say(f"error: {error}")
             return 1

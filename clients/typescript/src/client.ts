@@ -1,0 +1,27 @@
+/** The typed client: every path, parameter and answer is the contract's. */
+
+import createFetch, { type Client as FetchClient } from "openapi-fetch";
+import type { paths } from "./generated/schema";
+import { type TransportOptions, transport } from "./transport";
+
+/** Calls by path: `client.GET("/api/platform/databases", {params: {query: {type: "redis"}}})`. */
+export type Client = FetchClient<paths>;
+
+/** A client of a gateway. Calls throw `ApiError`; `data` of an answer is never undefined where the rpc answers one. */
+export function createClient(options: TransportOptions = {}): Client {
+  return createFetch<paths>({
+    baseUrl: options.baseUrl ?? globalThis.location?.origin ?? "",
+    credentials: "same-origin",
+    fetch: transport(options),
+    // `a=1&a=2`, as the gateway reads lists.
+    querySerializer: { array: { style: "form", explode: true } },
+  });
+}
+
+/** The data of a call that succeeded.
+ *
+ * The transport has thrown where it failed, so there is data unless the rpc answers with nothing.
+ */
+export async function data<T>(call: Promise<{ data?: T | undefined }>): Promise<T> {
+  return (await call).data as T;
+}

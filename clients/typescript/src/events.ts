@@ -1,0 +1,65 @@
+/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) of calls that go on for a while.
+ *
+ * Read by `fetch`, since `EventSource` can't POST, send headers, or say why it was refused. */
+
+import { ApiError } from "./errors";
+
+/** Characters of one event at most. */
+const LONGEST_EVENT = 32 << 20;
+
+interface LastWord {
+  error?: { message?: string; error_code?: string; retryable?: boolean } | null;
+}
+
+/** The events of an answer, one parsed JSON object each; leaving the loop, or aborting the call, ends the work.
+ *
+ * @throws ApiError where the stream ends with an error of its own.
+ */
+export async function* events<T>(response: Response): AsyncGenerator<T, void, undefined> {
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let left = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      left += value ?? "";
+      if (left.length > LONGEST_EVENT) throw new Error("An event of the stream is too long.");
+      const blocks = left.split(/\r?\n\r?\n/);
+      left = done ? "" : (blocks.pop() ?? "");
+      for (const block of blocks) {
+        const data = dataOf(block);
+        if (data) yield checked<T>(JSON.parse(data), response);
+      }
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** The `data` of one event; its lines are joined. */
+function dataOf(block: string): string {
+  return block
+    .split(/\r?\n/)
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice(5).replace(/^ /, ""))
+    .join("\n");
+}
+
+function checked<T>(event: T & LastWord, response: Response): T {
+  const error = event.error;
+  if (error?.error_code) {
+    throw new ApiError(
+      error.message ?? "The work failed.",
+      response.status,
+      error.error_code,
+      error.retryable === true,
+      undefined,
+      "",
+      [],
+      {},
+      response.headers.get("x-request-id") ?? "",
+    );
+  }
+  return event;
+}

@@ -1,0 +1,4 @@
+export { ClientProvider, useClient } from "./client";
+export * from "./databases";
+export { keys } from "./keys";
+export * from "./session";

@@ -1,0 +1,84 @@
+/** The pages and their paths. Each area's code comes when its page is opened. */
+
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { Databases, type DatabasesSearch } from "@/pages/databases";
+import { basePath } from "./place";
+import { NotFound, RouteFailure, Shell } from "./shell";
+
+/** What stands in the address may be anything. */
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value ? value : undefined;
+}
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: RouteFailure });
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/databases", replace: true });
+  },
+});
+const list = createRoute({
+  getParentRoute: () => root,
+  path: "/databases",
+  component: Databases,
+  validateSearch: (given: Record<string, unknown>): DatabasesSearch => ({
+    search: text(given.search),
+    type: text(given.type) as DatabasesSearch["type"],
+    status: text(given.status) as DatabasesSearch["status"],
+  }),
+});
+const detail = createRoute({
+  getParentRoute: () => root,
+  path: "/databases/$id",
+  component: lazyRouteComponent(() => import("@/pages/database"), "DatabasePage"),
+});
+const redis = createRoute({
+  getParentRoute: () => root,
+  path: "/databases/$id/redis",
+  component: lazyRouteComponent(() => import("@/pages/redis"), "RedisPage"),
+});
+const mongodb = createRoute({
+  getParentRoute: () => root,
+  path: "/databases/$id/mongodb",
+  component: lazyRouteComponent(() => import("@/pages/mongodb"), "MongoPage"),
+});
+const bun = createRoute({
+  getParentRoute: () => root,
+  path: "/databases/$id/bun",
+  component: lazyRouteComponent(() => import("@/pages/bun"), "BunPage"),
+});
+const postgres = createRoute({
+  getParentRoute: () => root,
+  path: "/databases/$id/postgres",
+  component: lazyRouteComponent(() => import("@/pages/postgres"), "PostgresPage"),
+});
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("@/pages/audit"), "AuditPage"),
+});
+const keys = createRoute({
+  getParentRoute: () => root,
+  path: "/api-keys",
+  component: lazyRouteComponent(() => import("@/pages/api-keys"), "ApiKeysPage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, list, detail, redis, mongodb, bun, postgres, audit, keys]),
+  basepath: basePath,
+  defaultPreload: "intent",
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,3 @@
+export function BunPage() {
+  return null;
+}

@@ -1,0 +1,3 @@
+export function MongoPage() {
+  return null;
+}

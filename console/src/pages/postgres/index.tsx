@@ -1,0 +1,3 @@
+export function PostgresPage() {
+  return null;
+}

@@ -1,0 +1,3 @@
+export function RedisPage() {
+  return null;
+}

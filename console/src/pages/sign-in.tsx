@@ -1,0 +1,57 @@
+import { useSignIn } from "@studio-databases/client/react";
+import { Database } from "lucide-react";
+import { type FormEvent, useState } from "react";
+
+import { Button, Field, Input } from "@/ui";
+
+/** Takes a token or API key once; the browser keeps a cookie that the page can't read, and nothing else. */
+export function SignIn() {
+  const [credential, setCredential] = useState("");
+  const signIn = useSignIn();
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    signIn.mutate(credential.trim());
+  }
+
+  return (
+    <main className="flex h-full items-center justify-center p-6">
+      <form
+        onSubmit={submit}
+        className="flex w-full max-w-sm flex-col gap-5 rounded-lg border bg-surface-100 p-8"
+      >
+        <div className="flex items-center gap-2.5">
+          <Database size={20} className="text-brand-text" aria-hidden />
+          <h1 className="text-base font-medium">Sign in to Databases</h1>
+        </div>
+        <Field
+          label="Token or API key"
+          hint="A JWT of the platform, or an API key that begins with sdb_."
+          error={signIn.error?.message}
+        >
+          {(control) => (
+            <Input
+              {...control}
+              type="password"
+              value={credential}
+              required
+              autoFocus
+              autoComplete="off"
+              spellCheck={false}
+              onChange={(event) => setCredential(event.target.value)}
+            />
+          )}
+        </Field>
+        <Button
+          type="submit"
+          kind="primary"
+          size="small"
+          loading={signIn.isPending}
+          disabled={!credential.trim()}
+        >
+          Sign in
+        </Button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,12 @@
+export { Button, type ButtonProps, IconButton } from "./button";
+export { Code } from "./code";
+export { Confirm, type ConfirmProps } from "./confirm";
+export { Copy } from "./copy";
+export { Checkbox, Field, Input, Select, TextArea } from "./field";
+export { type Column, Grid, type GridProps } from "./grid";
+export { ContextMenu, Menu, type MenuItem, type MenuItems } from "./menu";
+export { Dialog, SidePanel } from "./overlay";
+export { Progress } from "./progress";
+export { Badge, Empty, Failure, Loading, Skeleton } from "./states";
+export { type Tab, Tabs } from "./tabs";
+export { Toasts, toast } from "./toast";
