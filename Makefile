@@ -16,7 +16,7 @@ STATE_DIR ?= .local
 export STATE_DIR
 
 # What to check; folders that don't exist yet don't count.
-CODE := $(wildcard benchmarks console deploy gateway services tests tools)
+CODE := $(wildcard benchmarks deploy gateway services tests tools)
 # What to test: `make test TESTS=tests/local` runs a part, without the demand for coverage.
 TESTS ?=
 # The lines of services/ and gateway/ that the tests must run, in percent.
@@ -25,7 +25,7 @@ COVERAGE := 90
 # For `make fuzz`: requests an operation, for each kind of data.
 EXAMPLES ?= 50
 
-.PHONY: help setup run token test lint protos fuzz bench format lock clean
+.PHONY: help setup run token test lint console protos fuzz bench format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,7 @@ setup: ## Set up the virtual environment and the generated code (the others do i
 
 # What starts the engines needs what runs on Node.js as well.
 run test fuzz bench: WITH := --node --console
+lint console: WITH := --console
 
 run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL, MONGODB_URL)
 	@$(BIN)/python -m deploy.local --with-parent
@@ -50,6 +51,10 @@ lint: setup ## Check style and types
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
+	@$(BIN)/node node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
+	@$(BIN)/node node_modules/typescript/bin/tsc -p console/tsconfig.json
+
+console: setup ## Build the web pages into console/dist
 
 # `setup` has derived the code where the contract changed: replacing it needlessly would pull it away under a
 # system that is just starting.
@@ -67,6 +72,7 @@ format: setup ## Rewrite the code and the contract in their format
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
 	@$(BIN)/python tools/protos.py format
+	@$(BIN)/node node_modules/@biomejs/biome/bin/biome check --write
 
 lock: setup ## Resolve the packages of pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

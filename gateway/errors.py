@@ -265,8 +265,10 @@ def local_replies(*, marked: bool) -> Config:
 
 
 def _script() -> Config:
-    """What the script and the registry answer is complete, and so are files: the first mapper that applies, and changes
-    nothing."""
+    """What the script and the registry answer is complete, and so is a file.
+
+    The first mapper that applies is the last: this one changes nothing.
+    """
     file = "response.code_details == 'direct_response' && response.code < 400"
     return {"filter": _cel(f"response.code_details in ['lua_response', 'ext_authz_denied'] || ({file})")}
 

@@ -31,7 +31,12 @@ NODE = ROOT / "deploy" / "local" / "node"
 NPM_SETTINGS = ("/usr/local/etc/npmrc", "/etc/npmrc", "/usr/etc/npmrc")
 NODE_FILES = ("package.json", "package-lock.json")
 NODE_MODULES = CACHE / "node" / "node_modules"
-CONSOLE_FILES = ("package.json", "package-lock.json", "console/package.json", "clients/typescript/package.json")
+CONSOLE_FILES = (
+    "package.json",
+    "package-lock.json",
+    "console/package.json",
+    "clients/typescript/package.json",
+)
 CONSOLE_MODULES = ROOT / "node_modules"
 CONSOLE_SOURCES = ("console", "clients/typescript")
 MADE = frozenset({"dist", "generated", "node_modules"})
@@ -164,22 +169,27 @@ def console_sources() -> Sequence[Path]:
     """What the web pages are made of."""
     found = [ROOT / name for name in CONSOLE_FILES]
     for folder in CONSOLE_SOURCES:
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and not MADE & set(path.relative_to(ROOT).parts):
-                found.append(path)
+        files = (path for path in sorted((ROOT / folder).rglob("*")) if path.is_file())
+        found += [path for path in files if not MADE & set(path.relative_to(ROOT).parts)]
     return found
 
 
 def build_console(packages: str, contract: str) -> None:
     """Builds the web pages and what they are made with, where anything has changed."""
-    with step(CONSOLE_MODULES / ".stamp", f"{packages} {digest(*(ROOT / name for name in CONSOLE_FILES))}") as needed:
+    with step(
+        CONSOLE_MODULES / ".stamp", f"{packages} {digest(*(ROOT / name for name in CONSOLE_FILES))}"
+    ) as needed:
         if needed:
             say("installing the packages of the web pages with npm (once) …")
             npm("ci", "--ignore-scripts", doing="installing the packages of the web pages")
     with step(ROOT / "console" / "dist" / ".stamp", f"{contract} {digest(*console_sources())}") as needed:
         if needed:
             say("building the web pages …")
-            run(PYTHON, ROOT / "tools" / "typescript.py", doing="deriving the client's types from the contract")
+            run(
+                PYTHON,
+                ROOT / "tools" / "typescript.py",
+                doing="deriving the client's types from the contract",
+            )
             npm("run", "build", "--workspace=console", doing="building the web pages")
 
 

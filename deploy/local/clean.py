@@ -12,7 +12,16 @@ import sys
 from deploy.local.options import ROOT, state_dir
 from deploy.local.state import State
 
-CACHES = ("generated", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".cache")
+CACHES = (
+    "generated",
+    "console/dist",
+    "clients/typescript/src/generated",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    ".cache",
+)
 
 
 def main() -> int:

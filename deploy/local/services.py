@@ -21,6 +21,8 @@ SERVICES_STAGE = 1
 GATEWAY_STAGE = 2
 MAX_SOCKET_DIR = 80
 CRYPTO_DEFAULT = "MULTI_DB_CRYPTO_KEY"
+CONSOLE = ROOT / "console" / "dist"
+"""Where `make console` builds the web pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,7 @@ def _gateway(context: Context) -> Program:
             "PG_META_URL": context.pg_meta_url,
             # By which the registry knows it, to decide about requests to pg-meta.
             "SERVICE_TOKEN_SECRET": _service_token_secret(context),
+            **({"CONSOLE_DIR": str(CONSOLE)} if CONSOLE.is_dir() else {}),
             # Envoy's admin interface is a socket in there; where the path is too long, it finds a place itself.
             **({"GATEWAY_STATE_DIR": str(state_dir)} if len(bytes(state_dir)) < MAX_SOCKET_DIR else {}),
         },

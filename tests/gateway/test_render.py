@@ -40,7 +40,7 @@ EVERY_ENGINE: dict[str, Any] = {"mongo_svc_address": "mongo:1", "bun_proxy_addre
 
 
 def route_list(contract: Contract | None = None, **values: Any) -> list[dict[str, Any]]:  # noqa: ANN401  as above
-    return list(routes.routes(contract or load_contract(), settings(**values)))
+    return list(routes.routes(contract or load_contract(), settings(**values), Path("unused")))
 
 
 @pytest.fixture
