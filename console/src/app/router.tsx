@@ -1,5 +1,6 @@
 /** The pages and their paths. Each area's code comes when its page is opened. */
 
+import type { AuditFilters } from "@studio-databases/client/react";
 import {
   createRootRoute,
   createRoute,
@@ -39,6 +40,9 @@ const detail = createRoute({
   getParentRoute: () => root,
   path: "/databases/$id",
   component: lazyRouteComponent(() => import("@/pages/database"), "DatabasePage"),
+  validateSearch: (given: Record<string, unknown>): { tab?: string | undefined } => ({
+    tab: text(given.tab),
+  }),
 });
 const redis = createRoute({
   getParentRoute: () => root,
@@ -64,6 +68,13 @@ const audit = createRoute({
   getParentRoute: () => root,
   path: "/audit",
   component: lazyRouteComponent(() => import("@/pages/audit"), "AuditPage"),
+  validateSearch: (given: Record<string, unknown>): AuditFilters => ({
+    actor: text(given.actor),
+    action: text(given.action),
+    target: text(given.target),
+    effect: text(given.effect) as AuditFilters["effect"],
+    outcome: text(given.outcome) as AuditFilters["outcome"],
+  }),
 });
 const keys = createRoute({
   getParentRoute: () => root,

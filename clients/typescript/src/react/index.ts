@@ -1,3 +1,5 @@
+export * from "./access";
+export * from "./audit";
 export { ClientProvider, useClient } from "./client";
 export * from "./databases";
 export { keys } from "./keys";

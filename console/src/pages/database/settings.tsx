@@ -1,0 +1,196 @@
+import {
+  type Database,
+  type UpdateDatabase,
+  useDeleteDatabase,
+  useMay,
+  useUpdateDatabase,
+} from "@studio-databases/client/react";
+import { useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { example, parse } from "@/lib/connection";
+import { type EngineType, isMarked } from "@/lib/engines";
+import { Button, Checkbox, Confirm, Failure, Field, Input, TextArea, toast } from "@/ui";
+
+interface Edited {
+  name: string;
+  description: string;
+  readOnly: boolean;
+  production: boolean;
+  connection: string;
+}
+
+function edited(database: Database): Edited {
+  return {
+    name: database.name,
+    description: database.description,
+    readOnly: isMarked(database, "readonly"),
+    production: isMarked(database, "production"),
+    connection: "",
+  };
+}
+
+/** Only what was changed: others may change the rest meanwhile. */
+function changes(database: Database, now: Edited): UpdateDatabase {
+  const before = edited(database);
+  const body: UpdateDatabase = {};
+  if (now.name !== before.name) body.name = now.name;
+  if (now.description !== before.description) body.description = now.description;
+  if (now.connection) body.connection_string = now.connection.trim();
+  if (now.readOnly !== before.readOnly || now.production !== before.production) {
+    const kept = Object.entries(database.config ?? {}).filter(
+      ([name]) => !["readonly", "production"].includes(name.replaceAll(/[_-]/g, "").toLowerCase()),
+    );
+    body.config = {
+      ...Object.fromEntries(kept),
+      ...(now.readOnly ? { read_only: true } : {}),
+      ...(now.production ? { production: true } : {}),
+    };
+  }
+  return body;
+}
+
+/** Changes what the registry holds; the database itself is left alone. */
+export function Settings({ database }: { database: Database }) {
+  const [now, setNow] = useState(() => edited(database));
+  const update = useUpdateDatabase(database.id);
+  const body = changes(database, now);
+  const dirty = Object.keys(body).length > 0;
+  const read = now.connection ? parse(database.type as EngineType, now.connection) : undefined;
+
+  function set(change: Partial<Edited>) {
+    setNow({ ...now, ...change });
+    update.reset();
+  }
+
+  function save(event: FormEvent) {
+    event.preventDefault();
+    update.mutate(body, {
+      onSuccess: (saved) => {
+        setNow(edited(saved));
+        toast.done("Saved.");
+      },
+    });
+  }
+
+  return (
+    <div className="flex h-full max-w-3xl flex-col gap-8 overflow-y-auto p-5">
+      <form onSubmit={save} className="flex flex-col gap-5">
+        <Field label="Name">
+          {(control) => (
+            <Input
+              {...control}
+              required
+              pattern="[a-z0-9\-]{1,63}"
+              title="Lower-case letters, digits and hyphens"
+              value={now.name}
+              onChange={(event) => set({ name: event.target.value })}
+            />
+          )}
+        </Field>
+        <Field label="Description" optional>
+          {(control) => (
+            <TextArea
+              {...control}
+              rows={2}
+              value={now.description}
+              onChange={(event) => set({ description: event.target.value })}
+            />
+          )}
+        </Field>
+        <Field
+          label="New connection string"
+          optional
+          error={typeof read === "string" ? read : undefined}
+          hint="Replaces the stored one, which nobody can look at. It is tested before it is saved."
+        >
+          {(control) => (
+            <Input
+              {...control}
+              type="password"
+              autoComplete="new-password"
+              spellCheck={false}
+              placeholder={example(database.type as EngineType)}
+              value={now.connection}
+              onChange={(event) => set({ connection: event.target.value })}
+            />
+          )}
+        </Field>
+        <div className="flex flex-col gap-2">
+          <Checkbox
+            label="Read-only: this system never changes anything in it"
+            checked={now.readOnly}
+            onChange={(event) => set({ readOnly: event.target.checked })}
+          />
+          <Checkbox
+            label="Production: ask before anything dangerous, whoever does it"
+            checked={now.production}
+            onChange={(event) => set({ production: event.target.checked })}
+          />
+        </div>
+        {update.error ? <Failure error={update.error} /> : null}
+        <div className="flex gap-2">
+          <Button type="submit" kind="primary" size="small" disabled={!dirty} loading={update.isPending}>
+            Save
+          </Button>
+          <Button size="small" disabled={!dirty} onClick={() => set(edited(database))}>
+            Undo
+          </Button>
+        </div>
+      </form>
+      <Danger database={database} />
+    </div>
+  );
+}
+
+function Danger({ database }: { database: Database }) {
+  const may = useMay(database.id);
+  const update = useUpdateDatabase(database.id);
+  const remove = useDeleteDatabase();
+  const navigate = useNavigate();
+  const [deleting, setDeleting] = useState(false);
+  const inactive = database.status === "inactive";
+  return (
+    <section aria-labelledby="danger" className="flex flex-col gap-4 rounded-md border border-danger p-4">
+      <h2 id="danger" className="text-sm font-medium">
+        Out of use
+      </h2>
+      <div className="flex items-center justify-between gap-4">
+        <p className="text-sm text-text-light">
+          {inactive
+            ? "Taken out of use: it is not connected to and not checked."
+            : "Take it out of use for a while: it is not connected to and not checked."}
+        </p>
+        <Button
+          loading={update.isPending}
+          onClick={() =>
+            update.mutate({ status: inactive ? "active" : "inactive" }, { onError: toast.failed })
+          }
+        >
+          {inactive ? "Take into use" : "Take out of use"}
+        </Button>
+      </div>
+      {may("registry.database.delete") ? (
+        <div className="flex items-center justify-between gap-4">
+          <p className="text-sm text-text-light">Remove it from the registry. What it holds is left alone.</p>
+          <Button kind="danger" onClick={() => setDeleting(true)}>
+            Delete
+          </Button>
+        </div>
+      ) : null}
+      <Confirm
+        open={deleting}
+        onOpenChange={setDeleting}
+        title={`Delete ${database.name}?`}
+        action="Delete"
+        typed={database.name}
+        onConfirm={async () => {
+          await remove.mutateAsync(database.id);
+          toast.done(`${database.name} is removed from the registry.`);
+          navigate({ to: "/databases" });
+        }}
+      >
+        <p>Its stored connection, health history and grants go. The server and its data are left alone.</p>
+      </Confirm>
+    </section>
+  );
+}
