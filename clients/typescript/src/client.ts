@@ -2,20 +2,24 @@
 
 import createFetch, { type Client as FetchClient } from "openapi-fetch";
 import type { paths } from "./generated/schema";
-import { type TransportOptions, transport } from "./transport";
+import { forwarder, type Transport, type TransportOptions, transport } from "./transport";
 
 /** Calls by path: `client.GET("/api/platform/databases", {params: {query: {type: "redis"}}})`. */
-export type Client = FetchClient<paths>;
+export interface Client extends FetchClient<paths> {
+  /** Sends a request below `/api/platform/bun/{id}/proxy/`, or to pg-meta, and gives back whatever is answered. */
+  forward: Transport;
+}
 
 /** A client of a gateway. Calls throw `ApiError`; `data` of an answer is never undefined where the rpc answers one. */
 export function createClient(options: TransportOptions = {}): Client {
-  return createFetch<paths>({
+  const calls = createFetch<paths>({
     baseUrl: options.baseUrl ?? globalThis.location?.origin ?? "",
     credentials: "same-origin",
     fetch: transport(options),
     // `a=1&a=2`, as the gateway reads lists.
     querySerializer: { array: { style: "form", explode: true } },
   });
+  return Object.assign(calls, { forward: forwarder(options) });
 }
 
 /** The data of a call that succeeded.

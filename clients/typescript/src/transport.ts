@@ -51,6 +51,19 @@ export function transport(options: TransportOptions): Transport {
   };
 }
 
+/** A `fetch` whose answer is shown as it is, whatever its status: of requests that are passed on to an API of the user's. */
+export function forwarder(options: TransportOptions): Transport {
+  const send = options.fetch ?? globalThis.fetch.bind(globalThis);
+  return async (request) => {
+    try {
+      return await send(identified(request, options, SAFE.has(request.method)));
+    } catch (cause) {
+      if (request.signal.aborted) throw cause;
+      throw unreachable(cause);
+    }
+  };
+}
+
 async function attemptOnce(send: typeof fetch, request: Request): Promise<Response | ApiError> {
   try {
     const response = await send(request);

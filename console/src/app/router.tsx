@@ -58,6 +58,9 @@ const bun = createRoute({
   getParentRoute: () => root,
   path: "/databases/$id/bun",
   component: lazyRouteComponent(() => import("@/pages/bun"), "BunPage"),
+  validateSearch: (given: Record<string, unknown>): { view?: string | undefined } => ({
+    view: text(given.view),
+  }),
 });
 const postgres = createRoute({
   getParentRoute: () => root,

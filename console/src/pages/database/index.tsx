@@ -30,7 +30,7 @@ export function DatabasePage() {
   if (may("registry.grant.list")) {
     tabs.push({ value: "access", label: "Access", content: <Access database={database} /> });
   }
-  if (may("registry.audit.list_database")) {
+  if (may("registry.database.audit")) {
     tabs.push({ value: "audit", label: "Audit", content: <AuditList databaseId={id} filters={{}} /> });
   }
   const shown = tabs.some((each) => each.value === tab) ? (tab ?? "overview") : "overview";

@@ -1,0 +1,84 @@
+/** Bun APIs: their routes, their health, the calls made through this system. */
+
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { data } from "../client";
+import type { components } from "../generated/schema";
+import { useClient } from "./client";
+import { keys } from "./keys";
+
+type Schemas = components["schemas"];
+export type BunRoute = Schemas["BunRoute"];
+export type BunParameter = Schemas["BunParameter"];
+export type BunCall = Schemas["BunCall"];
+export type BunCallStats = Schemas["BunCallStats"];
+export type BunHealth = Schemas["BunGetHealthResponse"];
+
+const ROUTES_A_PAGE = 500;
+const HEALTH_EVERY_MS = 15_000;
+const CALLS_EVERY_MS = 5_000;
+
+/** The routes of the API's OpenAPI document. */
+export function useBunRoutes(databaseId: string, search = "") {
+  const client = useClient();
+  return useInfiniteQuery({
+    queryKey: keys.engine("bun", databaseId, "routes", search),
+    initialPageParam: "",
+    queryFn: ({ pageParam, signal }) => {
+      const query = { search, page_size: ROUTES_A_PAGE, page_token: pageParam };
+      const params = { path: { database_id: databaseId }, query };
+      return data(client.GET("/api/platform/bun/{database_id}/routes", { params, signal }));
+    },
+    getNextPageParam: (page) => page.next_page_token || undefined,
+  });
+}
+
+/** Asks the API for its document anew. */
+export function useRefreshBunRoutes(databaseId: string) {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: () => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.POST("/api/platform/bun/{database_id}/routes/refresh", { params, body: {} }));
+    },
+    onSuccess: () => queries.invalidateQueries({ queryKey: keys.engine("bun", databaseId, "routes") }),
+  });
+}
+
+/** How the API is. */
+export function useBunHealth(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("bun", databaseId, "health"),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.GET("/api/platform/bun/{database_id}/health", { params, signal }));
+    },
+    refetchInterval: HEALTH_EVERY_MS,
+  });
+}
+
+/** What the API is. */
+export function useBunInfo(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("bun", databaseId, "info"),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.GET("/api/platform/bun/{database_id}/info", { params, signal }));
+    },
+  });
+}
+
+/** The last calls, and figures about them. */
+export function useBunCalls(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("bun", databaseId, "calls"),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId }, query: { page_size: 200 } };
+      return data(client.GET("/api/platform/bun/{database_id}/calls", { params, signal }));
+    },
+    refetchInterval: CALLS_EVERY_MS,
+  });
+}
