@@ -1,6 +1,7 @@
 import { useMemo, useState } from "react";
 import { saveBlob } from "@/lib/download";
 import { bytes, duration } from "@/lib/format";
+import { layOut } from "@/lib/json";
 import { Badge, Button, Code, Tabs } from "@/ui";
 import type { Answer } from "./send";
 
@@ -105,18 +106,10 @@ function Headers({ answer }: { answer: Answer }) {
   );
 }
 
-/** JSON is laid out anew, where that changes none of its numbers; everything else stays as it is. */
+/** JSON is laid out anew, exactly; everything else stays as it is. */
 function pretty(answer: Answer): string {
   const text = new TextDecoder().decode(answer.body);
-  if (!answer.contentType.includes("json") || answer.isOpen || answer.isCut) return text;
-  try {
-    const compact = JSON.stringify(JSON.parse(text));
-    return compact === text.replaceAll(/\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/g, "")
-      ? JSON.stringify(JSON.parse(text), null, 2)
-      : text;
-  } catch {
-    return text;
-  }
+  return answer.contentType.includes("json") && !answer.isOpen && !answer.isCut ? layOut(text) : text;
 }
 
 /** Sixteen bytes a line: offset, hex, printable characters. */
