@@ -9,6 +9,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { Databases, type DatabasesSearch } from "@/pages/databases";
+import type { PostgresSearch } from "@/pages/postgres";
 import { basePath } from "./place";
 import { NotFound, RouteFailure, Shell } from "./shell";
 
@@ -66,6 +67,11 @@ const postgres = createRoute({
   getParentRoute: () => root,
   path: "/databases/$id/postgres",
   component: lazyRouteComponent(() => import("@/pages/postgres"), "PostgresPage"),
+  validateSearch: (given: Record<string, unknown>): PostgresSearch => ({
+    view: text(given.view),
+    schema: text(given.schema),
+    table: typeof given.table === "number" ? given.table : undefined,
+  }),
 });
 const audit = createRoute({
   getParentRoute: () => root,
