@@ -3,6 +3,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import type { Client } from "../client";
 import { ApiError, errorFrom } from "../errors";
+import { parseExact } from "../json";
 import { useClient } from "./client";
 import { keys } from "./keys";
 
@@ -66,13 +67,22 @@ async function pgMeta<T>(client: Client, databaseId: string, path: string, init:
   const origin = globalThis.location?.origin ?? "";
   const request = new Request(`${origin}/api/platform/pg-meta/${databaseId}/${path}`, init);
   const response = await client.forward(request);
-  const body: unknown = await response.json().catch(() => undefined);
+  const text = await response.text();
+  const body: unknown = parsed(text);
   if (response.ok) return body as T;
   const error = errorFrom(body, response.status, response.headers);
   const said = (body ?? {}) as { code?: unknown; position?: unknown; error?: unknown };
   // An error of pg-meta's own has a text there, this system's an object.
   if (typeof said.error !== "string") throw error;
   throw new SqlError(error, typeof said.code === "string" ? said.code : "", Number(said.position) || 0);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseExact(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function get<T>(client: Client, databaseId: string, path: string, signal: AbortSignal): Promise<T> {
