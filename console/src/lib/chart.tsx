@@ -19,12 +19,14 @@ export interface ChartProps {
   label: string;
   /** Seconds since 1970. */
   times: readonly number[];
+  /** Where the axis of time begins; it ends now. Without it, it spans the times. */
+  from?: number;
   series: readonly Series[];
   height?: number;
   format?: (value: number) => string;
 }
 
-export default function Chart({ label, times, series, height = 180, format = String }: ChartProps) {
+export default function Chart({ label, times, from, series, height = 180, format = String }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
@@ -43,6 +45,9 @@ export default function Chart({ label, times, series, height = 180, format = Str
         height,
         legend: { show: false },
         cursor: { y: false },
+        ...(from === undefined
+          ? {}
+          : { scales: { x: { range: () => [from, Date.now() / 1000] as [number, number] } } }),
         axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((value) => format(value)) }],
         series: [
           {},
@@ -50,7 +55,8 @@ export default function Chart({ label, times, series, height = 180, format = Str
             label: each.label,
             stroke: colour(each.colour),
             width: each.points ? 0 : 1.5,
-            points: { show: each.points ?? false, size: 5, fill: colour(each.colour) },
+            // A line through one value is a point.
+            points: { show: each.points || times.length < 2, size: 5, fill: colour(each.colour) },
           })),
         ],
       },
@@ -63,7 +69,7 @@ export default function Chart({ label, times, series, height = 180, format = Str
       observer.disconnect();
       plot.destroy();
     };
-  }, [times, series, height, format]);
+  }, [times, from, series, height, format]);
 
   return <div ref={host} role="img" aria-label={label} className="w-full" style={{ height }} />;
 }

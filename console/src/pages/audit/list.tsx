@@ -34,7 +34,7 @@ const COLUMNS: readonly Column<AuditEvent>[] = [
   {
     id: "action",
     header: "Action",
-    width: "minmax(11rem, 1fr)",
+    width: "15rem",
     cell: (event) => <code className="font-mono text-xs">{event.action}</code>,
   },
   {

@@ -46,7 +46,7 @@ function Health({ database }: { database: Database }) {
   const up = checks > 0 ? (1 - (data?.errors ?? 0) / checks) * 100 : undefined;
 
   return (
-    <section aria-labelledby="health" className="rounded-md border bg-surface-100">
+    <section aria-labelledby="health" className="self-start rounded-md border bg-surface-100">
       <header className="flex items-center justify-between border-b px-4 py-2">
         <h2 id="health" className="text-sm font-medium">
           Health
@@ -80,6 +80,7 @@ function Health({ database }: { database: Database }) {
             <Suspense fallback={<Skeleton className="h-[180px]" />}>
               <Chart
                 label={`Latency over the last ${span}: mean ${duration(data.latency_ms)}, ${data.errors} of ${checks} checks failed`}
+                from={Date.parse(since) / 1000}
                 times={times}
                 series={series}
                 format={duration}
