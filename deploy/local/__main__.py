@@ -16,6 +16,7 @@ import threading
 from deploy.local.child import die_with_parent
 from deploy.local.options import LocalError, Options, from_environment, state_dir
 from deploy.local.readiness import Interrupted
+from deploy.local.services import CONSOLE
 from deploy.local.supervisor import Event
 from deploy.local.system import System
 
@@ -87,6 +88,8 @@ def run() -> int:
         system.start(stop)
         say(f"logs:  {system.state.logs}")
         say(f"token: {_token_command(options)}   (or administrator, developer, read_only)")
+        if CONSOLE.is_dir():
+            say(f"pages: {system.sign_in_link()}   (signs in once, within 15 minutes)")
         say(f"ready {system.url}")
         stop.wait()
         reporter.check()

@@ -21,7 +21,7 @@ from deploy.local.readiness import wait_ready
 from deploy.local.samples import SAMPLES, show
 from deploy.local.state import State
 from deploy.local.supervisor import Event, Supervisor
-from deploy.local.tokens import mint
+from deploy.local.tokens import mint, sign_in_link
 
 MIGRATE_TIMEOUT_S = 120
 
@@ -102,6 +102,10 @@ class System:
     def token(self, role: str) -> str:
         """A bearer token of that role."""
         return mint(role, self.state.secret("JWT_SECRET"))
+
+    def sign_in_link(self) -> str:
+        """A link to the pages that signs its reader in, once."""
+        return sign_in_link(self.url, self.state.secret("JWT_SECRET"))
 
     def address(self, service: str) -> str:
         """`host:port` at which a service takes gRPC calls."""

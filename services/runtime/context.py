@@ -45,7 +45,7 @@ class Caller:
     credential: Credential = Credential.TOKEN
     """By what the caller is known."""
     credential_id: str = ""
-    """Id of the API key or session; empty for a token."""
+    """Id of the API key or session, or of a token that opens one session; empty for any other token."""
     expires_at: float = math.inf
     """When the credential ends, in seconds since 1970."""
     is_anonymous: bool = False

@@ -151,6 +151,10 @@ class LocalSystem:
             self._tokens[role] = self._system.token(role)
         return self._tokens[role]
 
+    def sign_in_link(self) -> str:
+        """A link to the pages that signs its reader in, once."""
+        return self._system.sign_in_link()
+
     def headers(self, role: str) -> dict[str, str]:
         """The header that carries such a token."""
         return {"authorization": f"Bearer {self.token(role)}"}

@@ -1,6 +1,6 @@
 import { useSignIn } from "@studio-databases/client/react";
 import { Database } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 
 import { Button, Field, Input } from "@/ui";
 
@@ -8,6 +8,16 @@ import { Button, Field, Input } from "@/ui";
 export function SignIn() {
   const [credential, setCredential] = useState("");
   const signIn = useSignIn();
+  const link = useRef(linkToken());
+  const { mutate } = signIn;
+  // A link that signs in: once, so the address is clean before anything is done.
+  useEffect(() => {
+    const token = link.current;
+    link.current = undefined;
+    if (!token) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    mutate(token);
+  }, [mutate]);
 
   function submit(event: FormEvent) {
     event.preventDefault();
@@ -54,4 +64,9 @@ export function SignIn() {
       </form>
     </main>
   );
+}
+
+/** The token of a link that signs in; it stands behind `#`, which browsers send to nobody. */
+function linkToken(): string | undefined {
+  return /^#sign-in=([\w.-]+)$/.exec(location.hash)?.[1];
 }

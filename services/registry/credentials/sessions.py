@@ -57,8 +57,8 @@ class Sessions:
         self._feed = feed
         self._credentials = credentials
 
-    def open(self, caller: Caller) -> Opened:
-        """A new session of a caller who shows a token or API key.
+    async def open(self, caller: Caller) -> Opened:
+        """A new session of a caller who shows a token or API key; a token that is for one session ends with it.
 
         Raises:
             StudioError: PERMISSION_DENIED for those who show something else; RESOURCE_EXHAUSTED when so many sessions
@@ -75,6 +75,8 @@ class Sessions:
                 "Too many sessions have ended in the last half hour.",
                 retry_after_s=60,
             )
+        if caller.credential is Credential.TOKEN and caller.credential_id:
+            await self._end(caller.credential_id)
         now = time.time()
         session = dataclasses.replace(
             caller,
@@ -111,7 +113,10 @@ class Sessions:
             StudioError: NOT_FOUND for a caller without a session; REGISTRY_UNAVAILABLE when it is ended in this
                 process, but others can't be told.
         """
-        ended = Ended(_session(caller).credential_id, LONGEST_SHOWN_S)
+        await self._end(_session(caller).credential_id)
+
+    async def _end(self, credential_id: str) -> None:
+        ended = Ended(credential_id, LONGEST_SHOWN_S)
         # First here, whatever becomes of the platform database.
         self._credentials.end(ended.id, ended.forget_after_s)
         self._feed.publish(ended)

@@ -113,7 +113,7 @@ class SessionHandler(SessionServiceServicer):
         context: Context,
     ) -> sessions_pb.Session:
         """Signs in."""
-        return await _answered(self._sessions.open(_caller()), context)
+        return await _answered(await self._sessions.open(_caller()), context)
 
     async def GetSession(  # noqa: N802  the rpc's name
         self,

@@ -6,6 +6,7 @@ GoTrue's tokens say `role: authenticated` for everybody who is signed in; what s
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from services.runtime.auth.api_keys import SUBJECT_PREFIX
@@ -31,6 +32,11 @@ SIGNED_IN = "authenticated"
 
 MAX_SUBJECT_CHARS = 256
 
+ONCE = "studio_once"
+"""A token with this claim, and a `jti`, opens one session and is worth nothing from then on: for links that sign in."""
+ONCE_LIFETIME_S = 1500
+MAX_ID_CHARS = 64
+
 
 def caller_of(claims: dict[str, Any]) -> Caller:
     """The holder of a token that is valid.
@@ -54,7 +60,21 @@ def caller_of(claims: dict[str, Any]) -> Caller:
         projects=_projects(claims, "projects") if "projects" in claims else _projects(own, "studio_projects"),
         expires_at=float(claims["exp"]),
         is_anonymous=role == ANONYMOUS,
+        credential_id=_once(claims),
     )
+
+
+def _once(claims: dict[str, Any]) -> str:
+    """The id of a token that opens one session; empty for any other."""
+    if not claims.get(ONCE):
+        return ""
+    token_id = claims.get("jti")
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= MAX_ID_CHARS:
+        raise WrongCredentialError("The token is not valid: it is for one session, and has no id.")
+    if float(claims["exp"]) > time.time() + ONCE_LIFETIME_S:
+        # What has ended is forgotten after a while; the token must be worth nothing by then.
+        raise WrongCredentialError("The token is not valid: it is for one session, and valid for too long.")
+    return token_id
 
 
 def _worth(role: object, roles: dict[str, access_pb2.Role.ValueType]) -> access_pb2.Role.ValueType:

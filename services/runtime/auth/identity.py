@@ -18,7 +18,7 @@ from services.runtime.auth.credentials import Credentials
 from services.runtime.auth.refusals import WrongCredentialError
 from services.runtime.auth.sessions import SessionTokens
 from services.runtime.auth.tokens import TokenVerifier, bearer_token
-from services.runtime.context import Caller
+from services.runtime.context import Caller, Credential
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import (
     ERROR_REASON_AUTH_INVALID_TOKEN,
@@ -86,16 +86,23 @@ class Identity:
         is_key = token.startswith(api_keys.PREFIX)
         known = self.credentials.known(token) if is_key else self._tokens.known(token)
         if known is not None:
-            return known
+            return self._unended(known)
         address, key_id = call.address.get(), api_keys.id_of(token) if is_key else ""
         if is_key:
             self._attempts.check(address, key_id)
         try:
-            return await (self.credentials.resolve(token) if is_key else self._tokens.verify(token))
+            found = await (self.credentials.resolve(token) if is_key else self._tokens.verify(token))
         except WrongCredentialError:
             metrics.WRONG_CREDENTIALS.labels("api_key" if is_key else "token").inc()
             await self._attempts.failed(address, key_id)
             raise
+        return self._unended(found)
+
+    def _unended(self, caller: Caller) -> Caller:
+        """The caller, unless the token has opened the one session that it was for."""
+        if caller.credential is Credential.TOKEN and caller.credential_id:
+            self.credentials.check(caller)
+        return caller
 
     async def _of_cookie(self, headers: dict[str, str]) -> Caller:
         verb = headers.get(VERB)

@@ -1,0 +1,98 @@
+"""Registering, looking at and removing databases, as a person does it."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import expect
+
+from tests.console.conftest import Open
+from tests.support.local_system import LocalSystem
+
+ODD_PASSWORD = "p@ss:w/or#d%25?x"
+
+
+async def test_a_redis_is_added_from_nothing_and_deleted_by_its_name(
+    visit: Open, system: LocalSystem
+) -> None:
+    name = f"walk-{secrets.token_hex(4)}"
+    page = await visit("/databases")
+    await page.get_by_role("button", name="Add database").first.click()
+    panel = page.get_by_role("dialog", name="Add a database")
+    await panel.get_by_label("Name", exact=True).fill(name)
+    await panel.get_by_label("Connection string").fill(system.engines["redis"])
+    await expect(panel.get_by_label("Host")).to_have_value("127.0.0.1")
+    await panel.get_by_role("button", name="Test connection").click()
+    await expect(panel.get_by_role("region", name="Result of the test")).to_contain_text(
+        "The connection works"
+    )
+    await panel.get_by_label("Production").check()
+    await panel.get_by_role("button", name="Test and save").click()
+    await expect(page.get_by_role("heading", name=name)).to_be_visible()
+    await expect(page.get_by_text("This is a production database")).to_be_visible()
+
+    await page.get_by_role("tab", name="Settings").click()
+    await page.get_by_role("button", name="Delete").click()
+    sure = page.get_by_role("dialog", name=f"Delete {name}?")
+    await expect(sure.get_by_role("button", name="Delete")).to_be_disabled()
+    await sure.get_by_label("Type").fill(name)
+    await sure.get_by_role("button", name="Delete").click()
+    # It is marked as production: the system asks, whoever it is.
+    await (
+        page.get_by_role("dialog", name="This is a production database")
+        .get_by_role("button", name="Do it")
+        .click()
+    )
+    await expect(page.get_by_role("grid", name="Databases")).to_be_visible()
+    await expect(page.get_by_role("row", name=name)).to_have_count(0)
+
+
+async def test_parts_and_string_stay_in_step(visit: Open) -> None:
+    page = await visit("/databases")
+    await page.get_by_role("button", name="Add database").first.click()
+    panel = page.get_by_role("dialog", name="Add a database")
+    await panel.get_by_label("Host").fill("db.example.com")
+    await panel.get_by_label("User").fill("app")
+    await panel.get_by_label("Password optional").fill(ODD_PASSWORD)
+    await panel.get_by_label("Connect by TLS").check()
+    await panel.get_by_label("Connection string").focus()
+    text = f"rediss://app:{quote(ODD_PASSWORD, safe='')}@db.example.com"
+    await expect(panel.get_by_label("Connection string")).to_have_value(text)
+    await panel.get_by_label("Connection string").fill("mongodb://u:p@a:1,b:2/shop?replicaSet=rs0")
+    await expect(panel.get_by_role("radio", name="MongoDB")).to_be_checked()
+    await expect(panel.get_by_label("Host")).to_have_value("a:1,b:2")
+    await panel.get_by_label("Connection string").fill("redis://u:p#x@host")
+    await expect(panel.get_by_role("alert")).to_contain_text("%23")
+
+
+@pytest.mark.parametrize(
+    ("connection", "stage"),
+    [("redis://127.0.0.1:1", "Connected"), ("redis://no.such.host.invalid", "Name resolved")],
+)
+async def test_a_test_shows_the_stage_that_failed(visit: Open, connection: str, stage: str) -> None:
+    page = await visit("/databases")
+    await page.get_by_role("button", name="Add database").first.click()
+    panel = page.get_by_role("dialog", name="Add a database")
+    await panel.get_by_label("Connection string").fill(connection)
+    await panel.get_by_role("button", name="Test connection").click()
+    result = panel.get_by_role("region", name="Result of the test")
+    await expect(result).to_contain_text("The connection fails")
+    await expect(result.get_by_role("listitem").filter(has_text=stage)).to_contain_text("failed")
+
+
+async def test_a_service_that_dies_shows_and_comes_back(
+    visit: Open, system: LocalSystem, database_ids: dict[str, str]
+) -> None:
+    page = await visit(f"/databases/{database_ids['bun_api']}/bun?view=health")
+    await expect(page.get_by_text("healthy", exact=True)).to_be_visible()
+    system.crash("bun_proxy")
+    try:
+        await page.reload()
+        await expect(page.get_by_role("alert")).to_be_visible()
+    finally:
+        system.start("bun_proxy")
+        system.wait_reached()
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_text("healthy", exact=True)).to_be_visible()
