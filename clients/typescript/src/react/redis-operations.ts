@@ -1,0 +1,135 @@
+/** Redis: the console, and the server itself: its clients, slow log, latencies and figures. */
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { components } from "../generated/schema";
+import { useClient } from "./client";
+import { keys } from "./keys";
+import { type RedisBody, type RedisQuery, redisGet, redisPost } from "./redis-calls";
+
+type Schemas = components["schemas"];
+export type RedisCommandDescription = Schemas["RedisCommandDescription"];
+export type RedisCommandReply = Schemas["RedisCommandReply"];
+export type RedisReply = Schemas["RedisReply"];
+export type RedisClient = Schemas["RedisClient"];
+export type RedisClientType = NonNullable<RedisQuery<"clients">["type"]>;
+export type RedisSlowCommand = Schemas["RedisSlowCommand"];
+export type RedisSlowLog = Schemas["RedisListSlowLogResponse"];
+export type RedisLatency = Schemas["RedisGetLatencyResponse"];
+export type RedisLatencyEvent = Schemas["RedisLatencyEvent"];
+export type RedisCommandLatency = Schemas["RedisCommandLatency"];
+export type RedisOverview = Schemas["RedisGetOverviewResponse"] & {
+  /** Milliseconds since 1970 when the answer came. */
+  at: number;
+};
+export type RedisRecommendation = Schemas["RedisRecommendation"];
+export type RedisImported = Schemas["RedisImportKeysResponse"];
+
+/** What the console runs: lines as redis-cli takes them, and the token of an earlier refusal. */
+export interface RedisConsoleRun {
+  lines: readonly string[];
+  confirmation?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** The commands that the server knows, with what they need. They stay as they are while the page is open. */
+export function useRedisCommands(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("redis", databaseId, "commands"),
+    queryFn: ({ signal }) => redisGet(client, databaseId, "console/commands", {}, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** Runs commands as one pipeline. */
+export function useRunRedisCommands(databaseId: string) {
+  const client = useClient();
+  return useMutation({
+    mutationFn: ({ lines, confirmation = "", signal }: RedisConsoleRun) => {
+      const commands = lines.map((line) => ({ line }));
+      return redisPost(client, databaseId, "console", { commands, confirmation }, signal);
+    },
+    // The replies belong to the page's log, not to a cache.
+    gcTime: 0,
+  });
+}
+
+/** Publishes messages. */
+export function usePublishRedis(databaseId: string) {
+  const client = useClient();
+  return useMutation({
+    mutationFn: (body: RedisBody<"publish">) => redisPost(client, databaseId, "publish", body),
+  });
+}
+
+/** The clients of the server; asked again every `everyMs`, where that is given. */
+export function useRedisClients(databaseId: string, type: RedisClientType, everyMs?: number) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("redis", databaseId, "clients", type),
+    queryFn: ({ signal }) => redisGet(client, databaseId, "clients", { type }, signal),
+    refetchInterval: everyMs ?? false,
+  });
+}
+
+/** Closes a client's connection. */
+export function useKillRedisClient(databaseId: string) {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, node }: Pick<RedisClient, "id" | "node">) =>
+      redisPost(client, databaseId, "clients/kill", { id, node }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: keys.engine("redis", databaseId, "clients") }),
+  });
+}
+
+/** The newest entries of the slow log. */
+export function useRedisSlowLog(databaseId: string, count: number) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("redis", databaseId, "slowlog", count),
+    queryFn: ({ signal }) => redisGet(client, databaseId, "slowlog", { count }, signal),
+  });
+}
+
+/** Changes what the slow log takes and keeps, or empties it. */
+export function useConfigureRedisSlowLog(databaseId: string) {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (body: RedisBody<"slowlog/configure">) =>
+      redisPost(client, databaseId, "slowlog/configure", body),
+    onSuccess: () => queries.invalidateQueries({ queryKey: keys.engine("redis", databaseId, "slowlog") }),
+  });
+}
+
+/** Latencies, by event and by command. */
+export function useRedisLatency(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("redis", databaseId, "latency"),
+    queryFn: ({ signal }) => redisGet(client, databaseId, "latency", {}, signal),
+  });
+}
+
+/** The server at a glance, again and again: its rates are of the time between two answers. */
+export function useRedisOverview(databaseId: string, everyMs: number) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("redis", databaseId, "overview"),
+    queryFn: async ({ signal }): Promise<RedisOverview> => {
+      const overview = await redisGet(client, databaseId, "overview", {}, signal);
+      return { ...overview, at: Date.now() };
+    },
+    refetchInterval: everyMs,
+  });
+}
+
+/** What to change about the server, and why. */
+export function useRedisRecommendations(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("redis", databaseId, "recommendations"),
+    queryFn: ({ signal }) => redisGet(client, databaseId, "recommendations", {}, signal),
+  });
+}
