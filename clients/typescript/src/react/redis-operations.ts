@@ -1,17 +1,19 @@
 /** Redis: the console, and the server itself: its clients, slow log, latencies and figures. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import type { components } from "../generated/schema";
+import { type Client, data } from "../client";
+import type { components, paths } from "../generated/schema";
 import { useClient } from "./client";
 import { keys } from "./keys";
-import { type RedisBody, type RedisQuery, redisGet, redisPost } from "./redis-calls";
 
 type Schemas = components["schemas"];
 export type RedisCommandDescription = Schemas["RedisCommandDescription"];
 export type RedisCommandReply = Schemas["RedisCommandReply"];
 export type RedisReply = Schemas["RedisReply"];
 export type RedisClient = Schemas["RedisClient"];
-export type RedisClientType = NonNullable<RedisQuery<"clients">["type"]>;
+export type RedisClientType = NonNullable<
+  NonNullable<paths["/api/platform/redis/{database_id}/clients"]["get"]["parameters"]["query"]>["type"]
+>;
 export type RedisSlowCommand = Schemas["RedisSlowCommand"];
 export type RedisSlowLog = Schemas["RedisListSlowLogResponse"];
 export type RedisLatency = Schemas["RedisGetLatencyResponse"];
@@ -36,7 +38,10 @@ export function useRedisCommands(databaseId: string) {
   const client = useClient();
   return useQuery({
     queryKey: keys.engine("redis", databaseId, "commands"),
-    queryFn: ({ signal }) => redisGet(client, databaseId, "console/commands", {}, signal),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.GET("/api/platform/redis/{database_id}/console/commands", { params, signal }));
+    },
     staleTime: Number.POSITIVE_INFINITY,
   });
 }
@@ -47,7 +52,15 @@ export function useRunRedisCommands(databaseId: string) {
   return useMutation({
     mutationFn: ({ lines, confirmation = "", signal }: RedisConsoleRun) => {
       const commands = lines.map((line) => ({ line }));
-      return redisPost(client, databaseId, "console", { commands, confirmation }, signal);
+      const params = { path: { database_id: databaseId } };
+      const body = { commands, confirmation };
+      return data(
+        client.POST("/api/platform/redis/{database_id}/console", {
+          params,
+          body,
+          ...(signal ? { signal } : {}),
+        }),
+      );
     },
     // The replies belong to the page's log, not to a cache.
     gcTime: 0,
@@ -58,7 +71,10 @@ export function useRunRedisCommands(databaseId: string) {
 export function usePublishRedis(databaseId: string) {
   const client = useClient();
   return useMutation({
-    mutationFn: (body: RedisBody<"publish">) => redisPost(client, databaseId, "publish", body),
+    mutationFn: (body: Schemas["RedisPublishRequest"]) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.POST("/api/platform/redis/{database_id}/publish", { params, body }));
+    },
   });
 }
 
@@ -67,7 +83,10 @@ export function useRedisClients(databaseId: string, type: RedisClientType, every
   const client = useClient();
   return useQuery({
     queryKey: keys.engine("redis", databaseId, "clients", type),
-    queryFn: ({ signal }) => redisGet(client, databaseId, "clients", { type }, signal),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId }, query: { type } };
+      return data(client.GET("/api/platform/redis/{database_id}/clients", { params, signal }));
+    },
     refetchInterval: everyMs ?? false,
   });
 }
@@ -77,8 +96,12 @@ export function useKillRedisClient(databaseId: string) {
   const client = useClient();
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, node }: Pick<RedisClient, "id" | "node">) =>
-      redisPost(client, databaseId, "clients/kill", { id, node }),
+    mutationFn: ({ id, node }: Pick<RedisClient, "id" | "node">) => {
+      const params = { path: { database_id: databaseId } };
+      return data(
+        client.POST("/api/platform/redis/{database_id}/clients/kill", { params, body: { id, node } }),
+      );
+    },
     onSuccess: () => queries.invalidateQueries({ queryKey: keys.engine("redis", databaseId, "clients") }),
   });
 }
@@ -88,7 +111,10 @@ export function useRedisSlowLog(databaseId: string, count: number) {
   const client = useClient();
   return useQuery({
     queryKey: keys.engine("redis", databaseId, "slowlog", count),
-    queryFn: ({ signal }) => redisGet(client, databaseId, "slowlog", { count }, signal),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId }, query: { count } };
+      return data(client.GET("/api/platform/redis/{database_id}/slowlog", { params, signal }));
+    },
   });
 }
 
@@ -97,8 +123,10 @@ export function useConfigureRedisSlowLog(databaseId: string) {
   const client = useClient();
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: (body: RedisBody<"slowlog/configure">) =>
-      redisPost(client, databaseId, "slowlog/configure", body),
+    mutationFn: (body: Schemas["RedisConfigureSlowLogRequest"]) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.POST("/api/platform/redis/{database_id}/slowlog/configure", { params, body }));
+    },
     onSuccess: () => queries.invalidateQueries({ queryKey: keys.engine("redis", databaseId, "slowlog") }),
   });
 }
@@ -108,7 +136,10 @@ export function useRedisLatency(databaseId: string) {
   const client = useClient();
   return useQuery({
     queryKey: keys.engine("redis", databaseId, "latency"),
-    queryFn: ({ signal }) => redisGet(client, databaseId, "latency", {}, signal),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.GET("/api/platform/redis/{database_id}/latency", { params, signal }));
+    },
   });
 }
 
@@ -118,7 +149,10 @@ export function useRedisOverview(databaseId: string, everyMs: number) {
   return useQuery({
     queryKey: keys.engine("redis", databaseId, "overview"),
     queryFn: async ({ signal }): Promise<RedisOverview> => {
-      const overview = await redisGet(client, databaseId, "overview", {}, signal);
+      const params = { path: { database_id: databaseId } };
+      const overview = await data(
+        client.GET("/api/platform/redis/{database_id}/overview", { params, signal }),
+      );
       return { ...overview, at: Date.now() };
     },
     refetchInterval: everyMs,
@@ -130,6 +164,20 @@ export function useRedisRecommendations(databaseId: string) {
   const client = useClient();
   return useQuery({
     queryKey: keys.engine("redis", databaseId, "recommendations"),
-    queryFn: ({ signal }) => redisGet(client, databaseId, "recommendations", {}, signal),
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId } };
+      return data(client.GET("/api/platform/redis/{database_id}/recommendations", { params, signal }));
+    },
   });
+}
+
+/** Takes lines of an export, in base64. */
+export function importRedis(
+  client: Client,
+  databaseId: string,
+  body: Schemas["RedisImportKeysRequest"],
+  signal: AbortSignal,
+): Promise<RedisImported> {
+  const params = { path: { database_id: databaseId } };
+  return data(client.POST("/api/platform/redis/{database_id}/import", { params, body, signal }));
 }

@@ -4,7 +4,9 @@ import { quoted } from "./console/reply";
 /** A command's words as one would type them: quotes only where a word needs them. */
 export function commandText(words: readonly Content[]): string {
   return words
-    .map((word) => (word.value_base64 || word.full_length || !isPlain(word.value ?? "") ? quotedWord(word) : readable(word)))
+    .map((word) =>
+      word.value_base64 || word.full_length || !isPlain(word.value ?? "") ? quotedWord(word) : readable(word),
+    )
     .join(" ");
 }
 

@@ -6,14 +6,15 @@ import { Badge, Button, Failure, Progress } from "@/ui";
 import { Bytes } from "../name";
 import type { Run, RunStatus } from "./use-run";
 
-const STATES: Readonly<Record<RunStatus, { label: string; tone: "neutral" | "good" | "warning" | "bad" | "info" }>> =
-  {
-    idle: { label: "not begun", tone: "neutral" },
-    running: { label: "running", tone: "info" },
-    done: { label: "done", tone: "good" },
-    stopped: { label: "stopped", tone: "warning" },
-    failed: { label: "interrupted", tone: "bad" },
-  };
+const STATES: Readonly<
+  Record<RunStatus, { label: string; tone: "neutral" | "good" | "warning" | "bad" | "info" }>
+> = {
+  idle: { label: "not begun", tone: "neutral" },
+  running: { label: "running", tone: "info" },
+  done: { label: "done", tone: "good" },
+  stopped: { label: "stopped", tone: "warning" },
+  failed: { label: "interrupted", tone: "bad" },
+};
 
 /** How far work on many keys is, and what came of it. */
 export function WorkProgress({

@@ -1,17 +1,12 @@
 /** What takes the memory: by key, namespace, type and expiry, drawn while the server is looked through. */
 
-import {
-  type Database,
-  type RedisAnalysis,
-  useClient,
-  watchRedis,
-} from "@studio-databases/client/react";
+import { type Database, type RedisAnalysis, useClient, watchRedis } from "@studio-databases/client/react";
 import { clsx } from "clsx";
 import { type FormEvent, useState } from "react";
 import { count, duration, short, bytes as size } from "@/lib/format";
 import { Badge, Button, Empty, Failure, Field, Input, Progress } from "@/ui";
-import { useRedisSearch } from "../use-search";
 import { useRun } from "../use-run";
+import { useRedisSearch } from "../use-search";
 import { Expiry, Namespaces, Types } from "./bars";
 import { KeyTable } from "./key-table";
 
@@ -86,7 +81,9 @@ export default function Analysis({ database }: { database: Database }) {
           </Empty>
         ) : null}
         {run.error ? <Failure error={run.error} /> : null}
-        {latest ? <Summary latest={latest} isRunning={isRunning} isStopped={run.status === "stopped"} /> : null}
+        {latest ? (
+          <Summary latest={latest} isRunning={isRunning} isStopped={run.status === "stopped"} />
+        ) : null}
         {latest && latest.analyzed === 0 && latest.done ? <Empty title="No key matches." /> : null}
         {latest && latest.analyzed > 0 ? (
           <>

@@ -1,4 +1,4 @@
-import { blobId, nameOf, type RedisKeyMemory } from "@studio-databases/client/react";
+import { blobId, type Content, nameOf, type RedisKeyMemory } from "@studio-databases/client/react";
 import { count, bytes as size } from "@/lib/format";
 import { Bytes } from "../../name";
 import { keySearch } from "../../search";
@@ -15,7 +15,9 @@ export function KeyTable({ title, rows }: { title: string; rows: readonly RedisK
       <div className="max-h-96 overflow-y-auto">
         <table className="w-full table-fixed text-sm">
           <caption className="sr-only">{title}</caption>
-          <thead className={rows.length === 0 ? "hidden" : "sticky top-0 bg-surface-200 text-xs text-text-light"}>
+          <thead
+            className={rows.length === 0 ? "hidden" : "sticky top-0 bg-surface-200 text-xs text-text-light"}
+          >
             <tr>
               <th className="w-20 py-1.5 pl-4 text-left font-medium">Type</th>
               <th className="py-1.5 text-left font-medium">Key</th>
@@ -25,7 +27,7 @@ export function KeyTable({ title, rows }: { title: string; rows: readonly RedisK
           </thead>
           <tbody>
             {rows.map((row) => {
-              const key = row.key ?? { value: "" };
+              const key: Content = row.key ?? { value: "" };
               return (
                 <tr key={blobId(key)} className="border-t">
                   <td className="py-1 pl-4">

@@ -113,8 +113,8 @@ export default function BulkWork({ database }: { database: Database }) {
       <div className="flex min-w-0 flex-1 flex-col gap-4 overflow-y-auto p-4">
         {previewRun.status === "idle" && workRun.status === "idle" ? (
           <Empty title="Choose keys and look at them first.">
-            The preview counts the keys and their memory and changes nothing. Then delete them, let them expire,
-            or copy them to another Redis.
+            The preview counts the keys and their memory and changes nothing. Then delete them, let them
+            expire, or copy them to another Redis.
           </Empty>
         ) : null}
         {plan ? (
@@ -145,7 +145,8 @@ export default function BulkWork({ database }: { database: Database }) {
         {preview?.done ? (
           <p role="status" className="text-xs text-text-light">
             {count(preview.matched)} keys selected
-            {preview.memory_bytes >= 0 ? `, ${size(preview.memory_bytes)} of memory` : ""}: {words || "an earlier selection"}.
+            {preview.memory_bytes >= 0 ? `, ${size(preview.memory_bytes)} of memory` : ""}:{" "}
+            {words || "an earlier selection"}.
           </p>
         ) : null}
       </div>

@@ -26,9 +26,7 @@ export function commandOf(line: string, commands: readonly Known[]): Known | und
   const words = line.trimStart().toUpperCase().split(/\s+/);
   const [first = "", second = ""] = words;
   const pair = second ? `${first} ${second}` : "";
-  return (
-    commands.find((each) => each.name === pair) ?? commands.find((each) => each.name === first)
-  );
+  return commands.find((each) => each.name === pair) ?? commands.find((each) => each.name === first);
 }
 
 /** Commands that what is typed may become; none once the name is complete. */

@@ -30,8 +30,8 @@ export function Entries({
     >
       {entries.length === 0 ? (
         <Empty title="Commands and their replies show here.">
-          Type one below, quoted as redis-cli takes it. Several lines run as one pipeline. Nothing is kept when
-          the page is closed.
+          Type one below, quoted as redis-cli takes it. Several lines run as one pipeline. Nothing is kept
+          when the page is closed.
         </Empty>
       ) : (
         <Button kind="text" className="sticky top-2 float-right mr-2" onClick={onClear}>
@@ -56,7 +56,9 @@ function EntryView({ entry, onRepeat }: { entry: Entry; onRepeat: () => void }) 
   return (
     <>
       <div className="flex items-center gap-1 pr-16">
-        {answers ? null : <LoaderCircle size={12} className="animate-spin text-text-light" aria-label="Runs" />}
+        {answers ? null : (
+          <LoaderCircle size={12} className="animate-spin text-text-light" aria-label="Runs" />
+        )}
         {lines.length === 1 ? <Typed line={lines[0] ?? ""} at={entry.at} /> : null}
         {lines.length > 1 ? (
           <span className="text-xs text-text-light">Pipeline of {lines.length} commands</span>

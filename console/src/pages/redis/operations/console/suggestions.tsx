@@ -47,7 +47,9 @@ export function Suggestions({
             onClick={() => onChoose(name)}
             className={clsx("flex gap-3 rounded px-2 py-1", index === at && "bg-surface-300")}
           >
-            <span className={clsx("w-44 shrink-0 font-mono", why ? "text-text-muted line-through" : "text-text")}>
+            <span
+              className={clsx("w-44 shrink-0 font-mono", why ? "text-text-muted line-through" : "text-text")}
+            >
               {name}
             </span>
             <span className="min-w-0 flex-1 truncate text-text-light">{why || description.summary}</span>

@@ -75,9 +75,7 @@ export function KeyEvents({ database }: { database: Database }) {
             </dl>
             {row.key ? (
               <Button
-                onClick={() =>
-                  setSearch({ view: "browser", ...keySearch(nameOf(row.key ?? {})) }, false)
-                }
+                onClick={() => setSearch({ view: "browser", ...keySearch(nameOf(row.key ?? {})) }, false)}
               >
                 Open the key
               </Button>

@@ -87,7 +87,12 @@ const COLUMNS: readonly Column<RedisClient>[] = [
     cell: (client) => (client.memory_bytes < 0 ? "–" : size(client.memory_bytes)),
   },
 ];
-const NODE: Column<RedisClient> = { id: "node", header: "Node", width: "12rem", cell: (client) => client.node };
+const NODE: Column<RedisClient> = {
+  id: "node",
+  header: "Node",
+  width: "12rem",
+  cell: (client) => client.node,
+};
 
 export default function Clients({ database }: { database: Database }) {
   const [type, setType] = useState<RedisClientType>("");

@@ -32,9 +32,7 @@ const COMMANDS: readonly Column<RedisCommandLatency>[] = [
     id: "command",
     header: "Command",
     width: "minmax(12rem, 1fr)",
-    cell: (each) => (
-      <span className="font-mono text-xs">{each.command.replace("|", " ").toUpperCase()}</span>
-    ),
+    cell: (each) => <span className="font-mono text-xs">{each.command.replace("|", " ").toUpperCase()}</span>,
   },
   { id: "calls", header: "Calls", width: "8rem", align: "right", cell: (each) => count(each.calls) },
   { id: "mean", header: "Mean", width: "7rem", align: "right", cell: (each) => us(each.usec_per_call) },

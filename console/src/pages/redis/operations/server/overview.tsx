@@ -17,9 +17,7 @@ export default function Overview({ database }: { database: Database }) {
   const latest = found.data;
   useEffect(() => {
     if (latest) {
-      setHistory((before) =>
-        before.at(-1)?.at === latest.at ? before : [...before, latest].slice(-MOST),
-      );
+      setHistory((before) => (before.at(-1)?.at === latest.at ? before : [...before, latest].slice(-MOST)));
     }
   }, [latest]);
   if (found.isPending) return <Loading>Asking the server…</Loading>;
@@ -50,18 +48,38 @@ function Facts({ now }: { now: RedisOverview }) {
   const limit = now.max_memory_bytes > 0 ? ` of ${size(now.max_memory_bytes)}` : "";
   const facts: readonly (readonly [string, string, string?])[] = [
     ["Server", `${now.flavor || "redis"} ${now.version}`, [now.mode, now.role].filter(Boolean).join(", ")],
-    ["Up for", told(now.uptime_s, (value) => duration(value * 1000)), now.nodes > 1 ? `${now.nodes} servers` : ""],
+    [
+      "Up for",
+      told(now.uptime_s, (value) => duration(value * 1000)),
+      now.nodes > 1 ? `${now.nodes} servers` : "",
+    ],
     [
       "Memory",
       told(now.used_memory_bytes, size) + limit,
       `${told(now.peak_memory_bytes, (value) => `peak ${size(value)}`)}, ${now.eviction_policy || "no policy told"}`,
     ],
-    ["Fragmentation", told(now.fragmentation_ratio, (value) => value.toFixed(2)), told(now.resident_memory_bytes, (value) => `${size(value)} of the system`)],
+    [
+      "Fragmentation",
+      told(now.fragmentation_ratio, (value) => value.toFixed(2)),
+      told(now.resident_memory_bytes, (value) => `${size(value)} of the system`),
+    ],
     ["Keys", told(now.keys, count), told(now.expiring_keys, (value) => `${count(value)} expire`)],
-    ["Clients", told(now.connected_clients, count), told(now.blocked_clients, (value) => `${count(value)} blocked`)],
-    ["Commands", told(now.commands_per_s, perSecond), told(now.cpu_ratio, (value) => `${(value * 100).toFixed(1)} % of a processor`)],
+    [
+      "Clients",
+      told(now.connected_clients, count),
+      told(now.blocked_clients, (value) => `${count(value)} blocked`),
+    ],
+    [
+      "Commands",
+      told(now.commands_per_s, perSecond),
+      told(now.cpu_ratio, (value) => `${(value * 100).toFixed(1)} % of a processor`),
+    ],
     ["Hits", told(now.hit_ratio, (value) => `${(value * 100).toFixed(1)} %`), "of look-ups, since the start"],
-    ["Evicted", told(now.evicted_keys_per_s, perSecond), `${told(now.expired_keys_per_s, perSecond)} expired`],
+    [
+      "Evicted",
+      told(now.evicted_keys_per_s, perSecond),
+      `${told(now.expired_keys_per_s, perSecond)} expired`,
+    ],
     ["Replicas", told(now.replicas, count), now.last_save_status ? `last save: ${now.last_save_status}` : ""],
   ];
   return (

@@ -1,5 +1,5 @@
 import { type RedisRecommendation, useRedisRecommendations } from "@studio-databases/client/react";
-import { Button, Badge, Failure, Loading } from "@/ui";
+import { Badge, Button, Failure, Loading } from "@/ui";
 
 const TONES: Readonly<Record<string, "bad" | "warning" | "neutral">> = {
   high: "bad",
@@ -35,9 +35,7 @@ export function Recommendations({ databaseId }: { databaseId: string }) {
       {found.data ? (
         <p className="border-t px-4 py-2 text-xs text-text-muted">
           {found.data.checked} rules looked at
-          {found.data.skipped.length > 0
-            ? `; not told by the server: ${found.data.skipped.join(", ")}`
-            : ""}
+          {found.data.skipped.length > 0 ? `; not told by the server: ${found.data.skipped.join(", ")}` : ""}
         </p>
       ) : null}
     </section>

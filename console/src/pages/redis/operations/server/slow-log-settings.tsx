@@ -66,7 +66,11 @@ function Settings({
       description="For the whole server, until it restarts or its configuration is rewritten."
     >
       <form className="flex flex-col gap-4" onSubmit={save}>
-        <Checkbox label="Log slow commands" checked={isOn} onChange={(event) => setOn(event.target.checked)} />
+        <Checkbox
+          label="Log slow commands"
+          checked={isOn}
+          onChange={(event) => setOn(event.target.checked)}
+        />
         <Field
           label="Longer than, in milliseconds"
           hint="0 logs every command."
@@ -82,10 +86,7 @@ function Settings({
             />
           )}
         </Field>
-        <Field
-          label="Entries to keep"
-          error={badLength ? "A whole number, 1,000,000 at most." : undefined}
-        >
+        <Field label="Entries to keep" error={badLength ? "A whole number, 1,000,000 at most." : undefined}>
           {(control) => (
             <Input
               {...control}

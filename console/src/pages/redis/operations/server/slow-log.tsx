@@ -1,6 +1,11 @@
 /** Commands that took long, and from when on a command counts as slow. */
 
-import { type Database, type RedisSlowCommand, useMay, useRedisSlowLog } from "@studio-databases/client/react";
+import {
+  type Database,
+  type RedisSlowCommand,
+  useMay,
+  useRedisSlowLog,
+} from "@studio-databases/client/react";
 import { RefreshCw } from "lucide-react";
 import { useState } from "react";
 import { isMarked } from "@/lib/engines";

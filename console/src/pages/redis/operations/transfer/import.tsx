@@ -1,4 +1,10 @@
-import { type Database, type RedisImported, redisPost, toBase64, useClient } from "@studio-databases/client/react";
+import {
+  type Database,
+  importRedis,
+  type RedisImported,
+  toBase64,
+  useClient,
+} from "@studio-databases/client/react";
 import { Upload } from "lucide-react";
 import { useState } from "react";
 import { count, bytes as size } from "@/lib/format";
@@ -43,7 +49,7 @@ export function Import({ database }: { database: Database }) {
     const lines = isPacked ? counted.pipeThrough(new DecompressionStream("gzip")) : counted;
     for await (const piece of pieces(lines, PIECE)) {
       const body = { lines: toBase64(piece.bytes), overwrite, first_line: piece.firstLine };
-      const answer = await redisPost(client, database.id, "import", body, signal);
+      const answer = await importRedis(client, database.id, body, signal);
       sum = {
         lines: sum.lines + answer.lines,
         succeeded: sum.succeeded + answer.succeeded,
@@ -104,7 +110,11 @@ export function Import({ database }: { database: Database }) {
         )}
         {run.error ? <Failure error={run.error} /> : null}
         {done && file ? (
-          <Report done={done} share={isRunning ? done.come / Math.max(1, file.size) : undefined} status={run.status} />
+          <Report
+            done={done}
+            share={isRunning ? done.come / Math.max(1, file.size) : undefined}
+            status={run.status}
+          />
         ) : null}
       </form>
     </section>
@@ -127,7 +137,8 @@ function Report({
       <p role="status" className="flex items-center gap-2 text-sm text-text-light">
         {status === "done" ? <Badge tone="good">done</Badge> : null}
         {status === "stopped" ? <Badge tone="warning">stopped; what is restored stays</Badge> : null}
-        {count(done.lines)} lines read, {count(done.succeeded)} {done.succeeded === 1 ? "key" : "keys"} restored
+        {count(done.lines)} lines read, {count(done.succeeded)} {done.succeeded === 1 ? "key" : "keys"}{" "}
+        restored
         {done.failed > 0 ? `, ${count(done.failed)} failed` : ""}
       </p>
       {done.failures.length > 0 ? (
