@@ -50,7 +50,7 @@ export function Expiry({ rows }: { rows: RedisAnalysis["expiry"] }) {
     const name = LATER[row.label] ?? row.label;
     return { id: row.label, name, keys: row.keys, memoryBytes: row.memory_bytes };
   });
-  return <Bars title="Expire" bars={bars} first="keys" />;
+  return <Bars title="When they expire" bars={bars} first="keys" />;
 }
 
 /** Bars by memory or by number; their order is the answer's. */
@@ -83,6 +83,12 @@ function Bars({ title, bars, first = "memory" }: { title: string; bars: readonly
       <div className="max-h-[26rem] overflow-y-auto py-1">
         <table className="w-full table-fixed text-sm">
           <caption className="sr-only">{title}</caption>
+          <colgroup>
+            <col className="w-[34%]" />
+            <col />
+            <col className="w-20" />
+            <col className="w-24" />
+          </colgroup>
           <thead className="sr-only">
             <tr>
               <th>Name</th>
@@ -94,7 +100,7 @@ function Bars({ title, bars, first = "memory" }: { title: string; bars: readonly
           <tbody>
             {bars.map((bar) => (
               <tr key={bar.id}>
-                <td className="w-[30%] truncate py-1 pr-2 pl-4 font-mono text-xs" title={bar.name}>
+                <td className="truncate py-1 pr-2 pl-4 font-mono text-xs" title={bar.name}>
                   {bar.name}
                 </td>
                 <td className="py-1">
@@ -110,10 +116,8 @@ function Bars({ title, bars, first = "memory" }: { title: string; bars: readonly
                     </span>
                   </span>
                 </td>
-                <td className="w-24 py-1 text-right text-xs text-text-light tabular-nums">
-                  {count(bar.keys)}
-                </td>
-                <td className="w-20 py-1 pr-4 text-right text-xs tabular-nums">
+                <td className="py-1 text-right text-xs text-text-light tabular-nums">{count(bar.keys)}</td>
+                <td className="py-1 pr-4 text-right text-xs tabular-nums">
                   {bar.memoryBytes < 0 ? "–" : size(bar.memoryBytes)}
                 </td>
               </tr>

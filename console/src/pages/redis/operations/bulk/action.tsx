@@ -111,7 +111,7 @@ export function Action({
           open={isAsking}
           onOpenChange={setAsking}
           title={`${plan.verb} ${many}?`}
-          action={plan.verb.split(" ")[0] ?? plan.verb}
+          action={plan.verb.replace(/ of$/, "")}
           {...(chosen === "delete" && (isWide || matched > MANY) ? { typed: database.name } : {})}
           onConfirm={async () => onBegin(plan)}
         >

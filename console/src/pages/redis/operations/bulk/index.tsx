@@ -11,7 +11,6 @@ import {
 } from "@studio-databases/client/react";
 import { useState } from "react";
 import { isMarked } from "@/lib/engines";
-import { count, bytes as size } from "@/lib/format";
 import { Button, Empty } from "@/ui";
 import { Bytes } from "../../name";
 import { typeName } from "../../type-badge";
@@ -141,13 +140,6 @@ export default function BulkWork({ database }: { database: Database }) {
               ))}
             </ul>
           </section>
-        ) : null}
-        {preview?.done ? (
-          <p role="status" className="text-xs text-text-light">
-            {count(preview.matched)} keys selected
-            {preview.memory_bytes >= 0 ? `, ${size(preview.memory_bytes)} of memory` : ""}:{" "}
-            {words || "an earlier selection"}.
-          </p>
         ) : null}
       </div>
     </div>

@@ -40,7 +40,7 @@ export function suggestions(line: string, commands: readonly Known[]): readonly 
 
 /** Why a command will not run for somebody of this role; empty where it will. */
 export function refusal({ refused, role }: RedisCommandDescription, mine: string | undefined): string {
-  if (refused) return refused;
+  if (refused) return `Not run here: ${refused}`;
   if (mine === undefined || ROLES.indexOf(mine) >= ROLES.indexOf(role)) return "";
   return `Needs the role ${role}; yours is ${mine}.`;
 }

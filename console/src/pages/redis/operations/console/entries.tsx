@@ -12,15 +12,16 @@ const SHOWN = 6_000;
 export function Entries({
   entries,
   onRepeat,
-  onClear,
 }: {
   entries: readonly Entry[];
   onRepeat: (text: string) => void;
-  onClear: () => void;
 }) {
   const end = useRef<HTMLDivElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: whatever comes, its end is what one looks for
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [entries]);
+  useEffect(() => {
+    // Newer browsers give back a promise, which React would take for a clean-up.
+    void end.current?.scrollIntoView({ block: "end" });
+  }, [entries]);
   return (
     <section
       aria-label="Commands and replies"
@@ -33,11 +34,7 @@ export function Entries({
           Type one below, quoted as redis-cli takes it. Several lines run as one pipeline. Nothing is kept
           when the page is closed.
         </Empty>
-      ) : (
-        <Button kind="text" className="sticky top-2 float-right mr-2" onClick={onClear}>
-          Clear
-        </Button>
-      )}
+      ) : null}
       <ol aria-live="polite">
         {entries.map((entry) => (
           <li key={entry.id} className="group border-b px-4 py-2">
@@ -55,7 +52,7 @@ function EntryView({ entry, onRepeat }: { entry: Entry; onRepeat: () => void }) 
   const all = answers?.map((each) => each.text).join("\n") ?? "";
   return (
     <>
-      <div className="flex items-center gap-1 pr-16">
+      <div className="flex items-center gap-1">
         {answers ? null : (
           <LoaderCircle size={12} className="animate-spin text-text-light" aria-label="Runs" />
         )}
@@ -72,10 +69,11 @@ function EntryView({ entry, onRepeat }: { entry: Entry; onRepeat: () => void }) 
           </span>
         ) : null}
       </div>
-      {error ? <Failure className="mt-1.5" error={error} /> : null}
+      {typeof error === "string" ? <p className="text-xs text-text-light">{error}</p> : null}
+      {error && typeof error !== "string" ? <Failure className="mt-1.5" error={error} /> : null}
       {answers?.map((answer, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: answers stay in their order
-        <div key={index}>
+        <div key={index} className={clsx(lines.length > 1 && "mt-1")}>
           {lines.length > 1 ? <Typed line={lines[index] ?? ""} at={entry.at} /> : null}
           <AnswerView answer={answer} />
         </div>

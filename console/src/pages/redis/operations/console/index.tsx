@@ -43,7 +43,7 @@ export default function RedisConsole({ database }: { database: Database }) {
       } catch (error) {
         const token = error instanceof ApiError ? error.confirmation : undefined;
         if (token && !confirmation) setQuestion({ id, lines, token, message: (error as ApiError).message });
-        else log.fail(id, mine.signal.aborted ? new Error(STOPPED) : error);
+        else log.fail(id, mine.signal.aborted ? STOPPED : error);
       }
     },
     [log, mutateAsync],
@@ -59,12 +59,12 @@ export default function RedisConsole({ database }: { database: Database }) {
     if (!question) return;
     setQuestion(undefined);
     if (yes) void send(question.id, question.lines, question.token);
-    else log.fail(question.id, new Error("Not confirmed, so nothing was run."));
+    else log.fail(question.id, "Not confirmed: nothing was run.");
   }
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <Entries entries={entries} onRepeat={run} onClear={() => log.clear()} />
+      <Entries entries={entries} onRepeat={run} />
       {described.isError ? (
         <Failure className="mx-3 mb-2" error={described.error} onRetry={() => described.refetch()} />
       ) : null}
@@ -76,6 +76,7 @@ export default function RedisConsole({ database }: { database: Database }) {
         isRunning={isPending}
         onRun={run}
         onStop={() => control.current?.abort()}
+        {...(entries.length > 0 ? { onClear: () => log.clear() } : {})}
       />
       <Dialog
         open={question !== undefined}

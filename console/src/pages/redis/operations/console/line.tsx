@@ -17,6 +17,7 @@ export function Line({
   isRunning,
   onRun,
   onStop,
+  onClear,
 }: {
   commands: readonly Known[];
   role: string | undefined;
@@ -25,6 +26,8 @@ export function Line({
   isRunning: boolean;
   onRun: (text: string) => void;
   onStop: () => void;
+  /** Empties the log; without it there is nothing in it. */
+  onClear?: () => void;
 }) {
   const id = useId();
   const field = useRef<HTMLTextAreaElement>(null);
@@ -34,7 +37,9 @@ export function Line({
   const [draft, setDraft] = useState("");
   const [chosen, setChosen] = useState(0);
   const [isClosed, setClosed] = useState(false);
-  useEffect(() => field.current?.focus(), []);
+  useEffect(() => {
+    field.current?.focus();
+  }, []);
 
   const lines = text.split("\n");
   const line = lines.at(-1) ?? "";
@@ -126,9 +131,16 @@ export function Line({
           </Button>
         )}
       </div>
-      <p id={`${id}-help`} className="flex min-h-4 gap-3 pl-4 text-xs text-text-light">
-        {current ? <Hint command={current} role={role} isReadOnly={isReadOnly} /> : <Keys />}
-      </p>
+      <div className="flex min-h-[26px] items-center pl-4">
+        <p id={`${id}-help`} className="flex min-w-0 flex-1 gap-3 text-xs text-text-light">
+          {current ? <Hint command={current} role={role} isReadOnly={isReadOnly} /> : <Keys />}
+        </p>
+        {onClear ? (
+          <Button kind="text" onClick={onClear}>
+            Clear the log
+          </Button>
+        ) : null}
+      </div>
     </div>
   );
 }

@@ -18,6 +18,7 @@ export interface Entry {
   at: number;
   /** Undefined while it runs. */
   answers?: readonly Answer[];
+  /** Why nothing came back: a failure, or a sentence. */
   error?: unknown;
 }
 

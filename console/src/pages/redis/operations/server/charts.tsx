@@ -25,7 +25,7 @@ const DRAWN: readonly Drawn[] = [
 export function Charts({ history }: { history: readonly RedisOverview[] }) {
   const times = useMemo(() => history.map((each) => each.at / 1000), [history]);
   return (
-    <div className="grid grid-cols-1 gap-4 md:grid-cols-2 xl:grid-cols-3">
+    <div className="grid shrink-0 grid-cols-1 gap-4 md:grid-cols-2 xl:grid-cols-3">
       {DRAWN.map((drawn) => (
         <One key={drawn.title} drawn={drawn} history={history} times={times} />
       ))}

@@ -68,7 +68,7 @@ export default function Latency({ database }: { database: Database }) {
           rows={events}
           columns={EVENTS}
           rowKey={(each) => each.event}
-          className="max-h-56 border-y"
+          className="max-h-56 !flex-none border-y"
         />
       ) : null}
       <h2 className="px-3 pt-3 pb-1 text-sm font-medium">By command, since the server's start</h2>
