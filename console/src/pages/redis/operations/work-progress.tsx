@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { count, duration, bytes as size } from "@/lib/format";
 import { Badge, Button, Failure, Progress } from "@/ui";
 import { Bytes } from "../name";
+import { Scroll } from "./scroll";
 import type { Run, RunStatus } from "./use-run";
 
 const STATES: Readonly<
@@ -108,15 +109,17 @@ function Failures({ progress }: { progress: RedisProgress }) {
           ? `The first ${progress.failures.length} of ${count(progress.failed)} failures`
           : "Failures"}
       </h3>
-      <ul className="max-h-48 overflow-y-auto text-xs">
-        {progress.failures.map(({ key, message }, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: failures stay in their order
-          <li key={index} className="flex gap-3 py-0.5">
-            {key ? <Bytes blob={key} className="max-w-[40%] shrink-0 truncate" /> : null}
-            <span className="min-w-0 break-words">{message}</span>
-          </li>
-        ))}
-      </ul>
+      <Scroll label="Failures" className="max-h-48 text-xs">
+        <ul>
+          {progress.failures.map(({ key, message }, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: failures stay in their order
+            <li key={index} className="flex gap-3 py-0.5">
+              {key ? <Bytes blob={key} className="max-w-[40%] shrink-0 truncate" /> : null}
+              <span className="min-w-0 break-words">{message}</span>
+            </li>
+          ))}
+        </ul>
+      </Scroll>
     </div>
   );
 }

@@ -1,8 +1,10 @@
 import { type RedisAnalysis, readable } from "@studio-databases/client/react";
+import { clsx } from "clsx";
 import { useState } from "react";
 import { count, bytes as size } from "@/lib/format";
 import { Select } from "@/ui";
 import { typeName } from "../../type-badge";
+import { Scroll } from "../scroll";
 
 interface Bar {
   id: string;
@@ -80,7 +82,7 @@ function Bars({ title, bars, first = "memory" }: { title: string; bars: readonly
           </Select>
         ) : null}
       </header>
-      <div className="max-h-[26rem] overflow-y-auto py-1">
+      <Scroll label={`${title}, by ${measure}`} className="max-h-[26rem] py-1">
         <table className="w-full table-fixed text-sm">
           <caption className="sr-only">{title}</caption>
           <colgroup>
@@ -107,7 +109,7 @@ function Bars({ title, bars, first = "memory" }: { title: string; bars: readonly
                   <span className="flex items-center gap-2">
                     <span className="h-3 flex-1">
                       <span
-                        className="block h-3 min-w-px rounded-sm bg-brand"
+                        className={clsx("block h-3 rounded-sm bg-brand", of(bar) > 0 && "min-w-px")}
                         style={{ width: `${(of(bar) / most) * 100}%` }}
                       />
                     </span>
@@ -124,7 +126,7 @@ function Bars({ title, bars, first = "memory" }: { title: string; bars: readonly
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

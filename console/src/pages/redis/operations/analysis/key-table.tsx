@@ -3,6 +3,7 @@ import { count, bytes as size } from "@/lib/format";
 import { Bytes } from "../../name";
 import { keySearch } from "../../search";
 import { TypeBadge } from "../../type-badge";
+import { Scroll } from "../scroll";
 import { useRedisSearch } from "../use-search";
 
 /** Keys by what they take; a click opens one in the browser. */
@@ -12,7 +13,7 @@ export function KeyTable({ title, rows }: { title: string; rows: readonly RedisK
     <section aria-label={title} className="min-w-0 rounded-md border bg-surface-100">
       <h2 className="border-b px-4 py-2 text-sm font-medium">{title}</h2>
       {rows.length === 0 ? <p className="px-4 py-3 text-sm text-text-light">None.</p> : null}
-      <div className="max-h-96 overflow-y-auto">
+      <Scroll label={`List of ${title.toLowerCase()}`} className="max-h-96">
         <table className="w-full table-fixed text-sm">
           <caption className="sr-only">{title}</caption>
           <thead
@@ -58,7 +59,7 @@ export function KeyTable({ title, rows }: { title: string; rows: readonly RedisK
             })}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

@@ -14,6 +14,7 @@ import { isMarked } from "@/lib/engines";
 import { Button, Empty } from "@/ui";
 import { Bytes } from "../../name";
 import { typeName } from "../../type-badge";
+import { Scroll } from "../scroll";
 import { inWords, selectionOf } from "../selection";
 import { SelectionFields } from "../selection-fields";
 import { useChoice } from "../use-choice";
@@ -132,13 +133,15 @@ export default function BulkWork({ database }: { database: Database }) {
             <h2 id="sample" className="border-b px-4 py-2 text-sm font-medium">
               Some of them
             </h2>
-            <ul className="max-h-80 overflow-y-auto px-4 py-2">
-              {preview.sample.map((key) => (
-                <li key={blobId(key)} className="truncate py-0.5">
-                  <Bytes blob={key} />
-                </li>
-              ))}
-            </ul>
+            <Scroll label="Some of the keys" className="max-h-80 px-4 py-2">
+              <ul>
+                {preview.sample.map((key) => (
+                  <li key={blobId(key)} className="truncate py-0.5">
+                    <Bytes blob={key} />
+                  </li>
+                ))}
+              </ul>
+            </Scroll>
           </section>
         ) : null}
       </div>

@@ -10,6 +10,7 @@ import {
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { isMarked } from "@/lib/engines";
 import { Button, Dialog, Failure } from "@/ui";
+import { Scroll } from "../scroll";
 import { known } from "./commands";
 import { Entries } from "./entries";
 import { Line } from "./line";
@@ -95,9 +96,11 @@ export default function RedisConsole({ database }: { database: Database }) {
       >
         <div className="flex flex-col gap-3 text-sm text-text-light">
           <p>{question?.message}</p>
-          <pre className="max-h-60 overflow-auto rounded-md border bg-surface-100 p-2 font-mono text-xs whitespace-pre-wrap text-text">
-            {question?.lines.join("\n")}
-          </pre>
+          <Scroll label="Commands to confirm" className="max-h-60 rounded-md border bg-surface-100 p-2">
+            <pre className="font-mono text-xs break-all whitespace-pre-wrap text-text">
+              {question?.lines.join("\n")}
+            </pre>
+          </Scroll>
         </div>
       </Dialog>
     </div>
