@@ -2,6 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type Client, data } from "../client";
+import { errorOf } from "../errors";
 import type { components, paths } from "../generated/schema";
 import { useClient } from "./client";
 import { keys } from "./keys";
@@ -171,13 +172,31 @@ export function useRedisRecommendations(databaseId: string) {
   });
 }
 
-/** Takes lines of an export, in base64. */
-export function importRedis(
+/** Restores lines of an export, in base64.
+ *
+ * Where a production database wants a confirmation this throws it instead of having it asked: one holds for all parts of
+ * an import, so it is the caller who asks, and gives the token with each further part.
+ */
+export async function importRedis(
   client: Client,
   databaseId: string,
   body: Schemas["RedisImportKeysRequest"],
+  confirmation: string,
   signal: AbortSignal,
 ): Promise<RedisImported> {
-  const params = { path: { database_id: databaseId } };
-  return data(client.POST("/api/platform/redis/{database_id}/import", { params, body, signal }));
+  const path = `/api/platform/redis/${encodeURIComponent(databaseId)}/import`;
+  const headers = {
+    "content-type": "application/json",
+    ...(confirmation ? { "x-confirmation": confirmation } : {}),
+  };
+  const request = new Request(new URL(path, globalThis.location.origin), {
+    method: "POST",
+    credentials: "same-origin",
+    headers,
+    body: JSON.stringify(body),
+    signal,
+  });
+  const response = await client.forward(request);
+  if (!response.ok) throw await errorOf(response);
+  return response.json();
 }

@@ -8,7 +8,7 @@ import {
 import { Upload } from "lucide-react";
 import { useState } from "react";
 import { count, bytes as size } from "@/lib/format";
-import { Badge, Button, Checkbox, Failure, Field, Input, Progress } from "@/ui";
+import { Badge, Button, Checkbox, Dialog, Failure, Field, Input, Progress } from "@/ui";
 import { Bytes } from "../../name";
 import { useRun } from "../use-run";
 import { pieces } from "./lines";
@@ -32,12 +32,14 @@ export function Import({ database }: { database: Database }) {
   const [overwrite, setOverwrite] = useState(false);
   const [done, setDone] = useState<Imported>();
   const run = useRun<Imported>(setDone);
+  const [question, ask] = useQuestion();
   const isRunning = run.status === "running";
   const isPacked = file?.name.endsWith(".gz") ?? false;
 
   async function* restore(from: File, signal: AbortSignal): AsyncGenerator<Imported, void, undefined> {
     let sum = NOTHING;
     let read = 0;
+    let confirmation = "";
     const counted = from.stream().pipeThrough(
       new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
         transform(chunk, controller) {
@@ -49,7 +51,13 @@ export function Import({ database }: { database: Database }) {
     const lines = isPacked ? counted.pipeThrough(new DecompressionStream("gzip")) : counted;
     for await (const piece of pieces(lines, PIECE)) {
       const body = { lines: toBase64(piece.bytes), overwrite, first_line: piece.firstLine };
-      const answer = await importRedis(client, database.id, body, signal);
+      const send = () => importRedis(client, database.id, body, confirmation, signal);
+      const answer = await send().catch(async (error: unknown) => {
+        const token = error instanceof ApiError ? error.confirmation : undefined;
+        if (!token || !(await ask((error as ApiError).message, signal))) throw error;
+        confirmation = token;
+        return send();
+      });
       sum = {
         lines: sum.lines + answer.lines,
         succeeded: sum.succeeded + answer.succeeded,
@@ -117,6 +125,21 @@ export function Import({ database }: { database: Database }) {
           />
         ) : null}
       </form>
+      <Dialog
+        open={question !== undefined}
+        onOpenChange={() => question?.answer(false)}
+        title="This is a production database"
+        footer={
+          <>
+            <Button onClick={() => question?.answer(false)}>Cancel</Button>
+            <Button kind="danger" onClick={() => question?.answer(true)}>
+              Replace keys
+            </Button>
+          </>
+        }
+      >
+        <p className="text-sm text-text-light">{question?.text}</p>
+      </Dialog>
     </section>
   );
 }
