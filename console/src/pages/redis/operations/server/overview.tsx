@@ -83,7 +83,7 @@ function Facts({ now }: { now: RedisOverview }) {
     ["Replicas", told(now.replicas, count), now.last_save_status ? `last save: ${now.last_save_status}` : ""],
   ];
   return (
-    <dl className="grid shrink-0 grid-cols-2 gap-px overflow-hidden rounded-md border bg-line md:grid-cols-3 xl:grid-cols-5">
+    <dl className="grid shrink-0 grid-cols-2 gap-px overflow-hidden rounded-md border bg-line md:grid-cols-5">
       {facts.map(([name, value, more]) => (
         <div key={name} className="min-w-0 bg-surface-100 px-4 py-2.5">
           <dt className="text-xs text-text-light">{name}</dt>

@@ -1,3 +1,4 @@
+import { ApiError } from "@studio-databases/client";
 import {
   type Database,
   importRedis,
@@ -12,6 +13,7 @@ import { Badge, Button, Checkbox, Dialog, Failure, Field, Input, Progress } from
 import { Bytes } from "../../name";
 import { useRun } from "../use-run";
 import { pieces } from "./lines";
+import { useQuestion } from "./use-question";
 
 /** Bytes a call: some progress to see, and far below what a call takes. */
 const PIECE = 4 << 20;
