@@ -5,4 +5,6 @@ export { ClientProvider, useClient } from "./client";
 export * from "./databases";
 export { keys } from "./keys";
 export * from "./postgres";
+export * from "./redis-events";
+export * from "./redis-operations";
 export * from "./session";
