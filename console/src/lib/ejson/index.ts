@@ -1,0 +1,21 @@
+export {
+  array,
+  children,
+  get,
+  literal,
+  type Member,
+  type Node,
+  number,
+  object,
+  type Path,
+  setAt,
+  string,
+  stringOf,
+  wrapped,
+} from "./ast";
+export { EDITABLE, type EditableType, isEditable, textOf, valueOf } from "./edit";
+export { columnsOf, fieldsOf } from "./fields";
+export { canonical, compact } from "./forms";
+export { ParseError, parse } from "./parse";
+export { type BsonType, isContainer, typeOf } from "./types";
+export { write, writeLines, writeSpaced } from "./write";
