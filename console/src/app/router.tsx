@@ -9,6 +9,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { Databases, type DatabasesSearch } from "@/pages/databases";
+import { mongoSearch } from "@/pages/mongodb/search";
 import type { PostgresSearch } from "@/pages/postgres";
 import { basePath } from "./place";
 import { NotFound, RouteFailure, Shell } from "./shell";
@@ -54,6 +55,7 @@ const mongodb = createRoute({
   getParentRoute: () => root,
   path: "/databases/$id/mongodb",
   component: lazyRouteComponent(() => import("@/pages/mongodb"), "MongoPage"),
+  validateSearch: mongoSearch,
 });
 const bun = createRoute({
   getParentRoute: () => root,

@@ -57,7 +57,11 @@ function middle(old: readonly string[], now: readonly string[]): DiffLine[] {
 const at = (furthest: ReadonlyMap<number, number>, k: number): number => furthest.get(k) ?? -1;
 
 /** The way back through the steps. */
-function walked(trace: readonly Map<number, number>[], old: readonly string[], now: readonly string[]): DiffLine[] {
+function walked(
+  trace: readonly Map<number, number>[],
+  old: readonly string[],
+  now: readonly string[],
+): DiffLine[] {
   const found: DiffLine[] = [];
   let x = old.length;
   let y = now.length;

@@ -23,6 +23,8 @@ export interface GridProps<Row> {
   rowHeight?: number;
   selected?: string | undefined;
   onSelect?: (row: Row, index: number) => void;
+  /** Enter or a double click on a row. */
+  onOpen?: (row: Row, index: number) => void;
   /** Called when the last rows come into sight. */
   onEnd?: () => void;
   /** Shown under the rows: what is loading, or that this is all. */
@@ -43,6 +45,7 @@ export function Grid<Row>({
   rowHeight = 34,
   selected,
   onSelect,
+  onOpen,
   onEnd,
   footer,
   empty,
@@ -66,6 +69,12 @@ export function Grid<Row>({
   function move(event: KeyboardEvent) {
     if (!onSelect || rows.length === 0) return;
     const at = rows.findIndex((row, index) => rowKey(row, index) === selected);
+    const chosen = rows[at];
+    if (event.key === "Enter" && onOpen && chosen !== undefined) {
+      event.preventDefault();
+      onOpen(chosen, at);
+      return;
+    }
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 2);
     const steps: Record<string, number> = {
       ArrowDown: at + 1,
@@ -128,6 +137,7 @@ export function Grid<Row>({
               aria-rowindex={item.index + 2}
               aria-selected={key === selected}
               onClick={() => onSelect?.(row, item.index)}
+              onDoubleClick={() => onOpen?.(row, item.index)}
               className={clsx(
                 "absolute inset-x-0 grid items-center border-b border-line",
                 onSelect && "cursor-pointer hover:bg-surface-200",

@@ -4,6 +4,8 @@ export * from "./bun";
 export { ClientProvider, useClient } from "./client";
 export * from "./databases";
 export { keys } from "./keys";
+export * from "./mongodb";
+export * from "./mongodb-documents";
 export * from "./postgres";
 export * from "./redis-events";
 export * from "./redis-operations";

@@ -68,14 +68,18 @@ const CHECKED: Record<string, readonly [RegExp, string, string]> = {
     "$numberDecimal",
     "a decimal number",
   ],
-  double: [/^(?:-?\d+(?:\.\d*)?(?:e[+-]?\d+)?|NaN|-?Infinity)$/i, "$numberDouble", "a number, NaN or Infinity"],
+  double: [
+    /^(?:-?\d+(?:\.\d*)?(?:e[+-]?\d+)?|NaN|-?Infinity)$/i,
+    "$numberDouble",
+    "a number, NaN or Infinity",
+  ],
 };
 
 /** The value of a type for what was typed, in canonical form.
  *
  * @throws Error with a sentence where it is none of that type.
  */
-export function valueOf(type: EditableType, text: string): Node {
+export function fromText(type: EditableType, text: string): Node {
   const checked = CHECKED[type];
   if (checked) {
     const [pattern, name, what] = checked;
@@ -104,7 +108,9 @@ export function valueOf(type: EditableType, text: string): Node {
         throw new Error("This must be a UUID with its hyphens.");
       return binaryOf(uuidBase64(text), "04");
     case "binData": {
-      const found = /^([0-9a-f]{2}) ((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/i.exec(text);
+      const found = /^([0-9a-f]{2}) ((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/i.exec(
+        text,
+      );
       if (!found) throw new Error("This must be a subtype of two hexadecimal digits, a space, and base64.");
       return binaryOf(found[2] ?? "", (found[1] ?? "").toLowerCase());
     }

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { canonical, compact, EDITABLE, fieldsOf, isEditable, parse, setAt, textOf, typeOf, valueOf } from ".";
+import {
+  canonical,
+  compact,
+  EDITABLE,
+  fieldsOf,
+  fromText,
+  isEditable,
+  parse,
+  setAt,
+  textOf,
+  typeOf,
+} from ".";
 import { write, writeLines } from "./write";
 
 /** Canonical texts, as the server writes them: each type, and what JSON.parse would lose. */
@@ -32,15 +43,20 @@ describe("exact values", () => {
   });
 
   it("are short in the compact form", () => {
-    const node = parse('{"n":{"$numberInt":"5"},"d":{"$numberDouble":"5.0"},"t":{"$date":{"$numberLong":"0"}}}');
+    const node = parse(
+      '{"n":{"$numberInt":"5"},"d":{"$numberDouble":"5.0"},"t":{"$date":{"$numberLong":"0"}}}',
+    );
     expect(write(compact(node))).toBe('{"n":5,"d":5.0,"t":{"$date":"1970-01-01T00:00:00Z"}}');
   });
 
-  it.each(CANONICAL.filter((text) => isEditable(typeOf(parse(text)))))("keep their type when edited: %s", (text) => {
-    const node = parse(text);
-    const type = EDITABLE.find((each) => each === typeOf(node)) ?? "null";
-    expect(write(valueOf(type, textOf(node)))).toBe(text);
-  });
+  it.each(CANONICAL.filter((text) => isEditable(typeOf(parse(text)))))(
+    "keep their type when edited: %s",
+    (text) => {
+      const node = parse(text);
+      const type = EDITABLE.find((each) => each === typeOf(node)) ?? "null";
+      expect(write(fromText(type, textOf(node)))).toBe(text);
+    },
+  );
 
   it.each([
     ["int", "2147483648"],
@@ -52,7 +68,7 @@ describe("exact values", () => {
     ["binData", "00 A"],
     ["bool", "yes"],
   ] as const)("are refused where they are none: %s %s", (type, text) => {
-    expect(() => valueOf(type, text)).toThrow(/This must be/);
+    expect(() => fromText(type, text)).toThrow(/This must be/);
   });
 });
 

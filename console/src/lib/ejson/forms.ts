@@ -5,7 +5,12 @@
  */
 
 import { get, mapChildren, type Node, number, object, string, stringOf, wrapped } from "./ast";
-import { typeOf, wrapper } from "./types";
+import { type BsonType, typeOf, wrapper } from "./types";
+
+const NUMBERS: ReadonlyMap<BsonType, string> = new Map<BsonType, string>([
+  ["int", "$numberInt"],
+  ["long", "$numberLong"],
+]);
 
 /** Milliseconds since 1970 of the years 1 and 9999, between which a date is written as a time. */
 const FIRST_ISO = -62_135_596_800_000;
@@ -33,8 +38,7 @@ export function compact(node: Node): Node {
 /** The canonical form. What is wrong in a wrapper stays, for the server to say so. */
 export function canonical(node: Node): Node {
   if (node.kind === "number") {
-    const name = { int: "$numberInt", long: "$numberLong" }[typeOf(node) as "int"] ?? "$numberDouble";
-    return wrapped(name, string(node.text));
+    return wrapped(NUMBERS.get(typeOf(node)) ?? "$numberDouble", string(node.text));
   }
   const found = wrapper(node);
   if (!found) return mapChildren(node, canonical);
@@ -43,7 +47,8 @@ export function canonical(node: Node): Node {
     const ms = millisecondsOf(text);
     return ms === undefined ? node : dateOf(String(ms));
   }
-  if (found.name === "$uuid" && text !== undefined && UUID.test(text)) return binaryOf(uuidBase64(text), "04");
+  if (found.name === "$uuid" && text !== undefined && UUID.test(text))
+    return binaryOf(uuidBase64(text), "04");
   return withScope(node, canonical);
 }
 
@@ -71,7 +76,8 @@ export function binaryOf(base64: string, subType: string): Node {
 
 /** A time in UTC for milliseconds since 1970; undefined for one that has none, or none before the year 10,000. */
 export function isoOf(milliseconds: string | undefined): string | undefined {
-  if (milliseconds === undefined || !/^-?\d{1,15}$/.test(milliseconds) || milliseconds === "-0") return undefined;
+  if (milliseconds === undefined || !/^-?\d{1,15}$/.test(milliseconds) || milliseconds === "-0")
+    return undefined;
   const ms = Number(milliseconds);
   if (ms < FIRST_ISO || ms > LAST_ISO) return undefined;
   return new Date(ms).toISOString().replace(".000Z", "Z");

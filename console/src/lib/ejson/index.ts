@@ -13,7 +13,7 @@ export {
   stringOf,
   wrapped,
 } from "./ast";
-export { EDITABLE, type EditableType, isEditable, textOf, valueOf } from "./edit";
+export { EDITABLE, type EditableType, fromText, isEditable, textOf } from "./edit";
 export { columnsOf, fieldsOf } from "./fields";
 export { canonical, compact } from "./forms";
 export { ParseError, parse } from "./parse";

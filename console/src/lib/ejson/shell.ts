@@ -49,24 +49,24 @@ function binary(values: Values): Node {
   );
 }
 
-const make =
+const typed =
   (wrapper: string) =>
   (values: Values, name: string): Node =>
     wrapped(wrapper, string(text(values, name)));
 
 const CONSTRUCTORS: ReadonlyMap<string, (values: Values, name: string) => Node> = new Map([
-  ["ObjectId", make("$oid")],
-  ["ObjectID", make("$oid")],
-  ["NumberInt", make("$numberInt")],
-  ["Int32", make("$numberInt")],
-  ["NumberLong", make("$numberLong")],
-  ["Long", make("$numberLong")],
-  ["Double", make("$numberDouble")],
-  ["NumberDecimal", make("$numberDecimal")],
-  ["Decimal128", make("$numberDecimal")],
-  ["UUID", make("$uuid")],
-  ["Symbol", make("$symbol")],
-  ["Code", make("$code")],
+  ["ObjectId", typed("$oid")],
+  ["ObjectID", typed("$oid")],
+  ["NumberInt", typed("$numberInt")],
+  ["Int32", typed("$numberInt")],
+  ["NumberLong", typed("$numberLong")],
+  ["Long", typed("$numberLong")],
+  ["Double", typed("$numberDouble")],
+  ["NumberDecimal", typed("$numberDecimal")],
+  ["Decimal128", typed("$numberDecimal")],
+  ["UUID", typed("$uuid")],
+  ["Symbol", typed("$symbol")],
+  ["Code", typed("$code")],
   ["ISODate", date],
   ["Date", date],
   ["Timestamp", timestamp],
@@ -83,9 +83,9 @@ const CONSTANTS: ReadonlySet<string> = new Set(["NaN", "Infinity", "-Infinity"])
  */
 export function constructed(name: string, values: Values | undefined): Node {
   if (values === undefined && CONSTANTS.has(name)) return wrapped("$numberDouble", string(name));
-  const constructor = CONSTRUCTORS.get(name);
-  if (!constructor) throw new Error(`${name} is not known here; a text needs quotes`);
-  return constructor(values ?? [], name);
+  const make = CONSTRUCTORS.get(name);
+  if (!make) throw new Error(`${name} is not known here; a text needs quotes`);
+  return make(values ?? [], name);
 }
 
 /** A regular expression. */
