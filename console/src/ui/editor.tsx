@@ -92,8 +92,12 @@ export default function Editor(props: EditorProps) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: made once a language; what changes is read from `latest`
   useEffect(() => {
     if (!host.current) return;
+    // In a shadow root its styles are constructed sheets; in the document they would be a <style>, which the page's
+    // Content-Security-Policy refuses.
+    const root = host.current.shadowRoot ?? host.current.attachShadow({ mode: "open" });
     const editor = new EditorView({
-      parent: host.current,
+      parent: root,
+      root,
       state: EditorState.create({ doc: latest.current.value, extensions: extensions(latest) }),
     });
     view.current = editor;
