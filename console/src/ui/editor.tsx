@@ -153,6 +153,7 @@ function extensions(latest: { current: EditorProps }): Extension[] {
       ...(singleLine || readOnly ? [] : [indentWithTab]),
     ]),
     autocompletion({
+      icons: false,
       override: latest.current.complete ? [(context) => latest.current.complete?.(context) ?? null] : null,
     }),
   ];

@@ -3,7 +3,7 @@ import type { KeyboardEvent } from "react";
 import { compact, type Node, type Path, setAt, writeLines } from "@/lib/ejson";
 import { Button, Copy, IconButton } from "@/ui";
 import { Fields, type FieldsState } from "./fields";
-import type { Doc } from "./page";
+import { type Doc, nameOf } from "./page";
 
 /** What can be done with a document; undefined where it may not. */
 export interface DocumentActions {
@@ -44,7 +44,7 @@ export function Card({
 
   return (
     <article
-      aria-label={`Document ${document.id ?? ""}`}
+      aria-label={`Document ${nameOf(document)}`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: Enter edits it and Delete deletes it
       tabIndex={0}
       onKeyDown={keys}

@@ -23,11 +23,11 @@ const UPDATE = (
 const OPERATORS = { query: QUERY, update: [...UPDATE, ...QUERY], document: [] as string[] } as const;
 
 const VALUES: readonly Completion[] = [
-  { label: "ObjectId", apply: 'ObjectId("")', type: "function" },
-  { label: "ISODate", apply: 'ISODate("")', type: "function" },
-  { label: "NumberLong", apply: 'NumberLong("")', type: "function" },
-  { label: "NumberDecimal", apply: 'NumberDecimal("")', type: "function" },
-  { label: "UUID", apply: 'UUID("")', type: "function" },
+  { label: "ObjectId", apply: 'ObjectId("")' },
+  { label: "ISODate", apply: 'ISODate("")' },
+  { label: "NumberLong", apply: 'NumberLong("")' },
+  { label: "NumberDecimal", apply: 'NumberDecimal("")' },
+  { label: "UUID", apply: 'UUID("")' },
 ];
 
 export type Fields = ReadonlyMap<string, string>;
@@ -39,37 +39,46 @@ export function completeQuery(
 ): CompletionSource {
   const operators = OPERATORS[kind];
   return (context: CompletionContext): CompletionResult | null => {
-    const word = context.matchBefore(/["']?[$\w.]*$/);
-    if (!word || (word.from === word.to && !context.explicit)) return null;
-    const quoted = /^["']/.test(word.text);
-    const text = quoted ? word.text.slice(1) : word.text;
-    const before = context.state.sliceDoc(0, word.from).trimEnd();
-    const isValue = before.endsWith(":");
-    // What the editor closed by itself is replaced with the rest.
-    const closing = quoted && context.state.sliceDoc(context.pos, context.pos + 1) === word.text[0] ? 1 : 0;
+    const start = context.state.sliceDoc(0, context.pos);
+    const opened = openQuote(start);
+    const from = opened ?? context.pos - (/[$\w.]*$/.exec(start)?.[0].length ?? 0);
+    const quote = opened === undefined ? "" : (start[opened] ?? "");
+    const text = start.slice(from + quote.length);
+    if (!/^[$\w.]*$/.test(text) || (!text && !quote && !context.explicit)) return null;
+    const isValue = start.slice(0, from).trimEnd().endsWith(":");
+    if (isValue && quote) return null;
+    // A quote that the editor has closed by itself is replaced as well.
+    const closing = quote && context.state.sliceDoc(context.pos, context.pos + 1) === quote ? 1 : 0;
     const rest = context.state.sliceDoc(context.pos + closing).trimStart();
     const end = rest.startsWith(":") ? "" : ": ";
     const named = (name: string, detail: string): Completion => ({
-      label: name,
+      label: `${quote}${name}`,
+      displayLabel: name,
       apply: `"${name}"${end}`,
       detail,
-      type: detail ? "property" : "keyword",
+      // Fields before operators.
+      boost: detail ? 1 : 0,
     });
-    const options = isValue
-      ? VALUES
-      : [
-          ...(text.startsWith("$") ? [] : [...fields()].map(([name, types]) => named(name, types))),
-          ...operators.map((name) => named(name, "")),
-        ];
+    const known = text.startsWith("$") ? [] : [...fields()];
     return {
-      from: word.from,
+      from,
       to: context.pos + closing,
-      options: options.map((each) => ({
-        ...each,
-        displayLabel: each.label,
-        label: quoted ? `${word.text[0]}${each.label}` : each.label,
-      })),
-      filter: true,
+      options: isValue
+        ? VALUES
+        : [...known.map(([name, types]) => named(name, types)), ...operators.map((name) => named(name, ""))],
     };
   };
+}
+
+/** Where the string begins that is open at the end of a text; undefined where none is. */
+export function openQuote(text: string): number | undefined {
+  let opened: number | undefined;
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at];
+    if (opened === undefined) {
+      if (char === '"' || char === "'") opened = at;
+    } else if (char === "\\") at += 1;
+    else if (char === text[opened]) opened = undefined;
+  }
+  return opened;
 }

@@ -1,6 +1,6 @@
 import { conflictOf, type MongoNamespace, useDeleteMongoDocument } from "@studio-databases/client/react";
 import { Confirm, toast } from "@/ui";
-import { type Doc, refOf } from "./page";
+import { type Doc, nameOf, refOf } from "./page";
 
 /** Asks before a document is deleted. */
 export function DeleteDocument({
@@ -34,8 +34,8 @@ export function DeleteDocument({
   return (
     <Confirm open onOpenChange={onClose} title="Delete this document?" action="Delete" onConfirm={run}>
       <p>
-        <code className="font-mono text-xs break-all text-text">{document.id}</code> of {of.databaseName}.
-        {of.collection} can't be brought back.
+        <code className="font-mono text-xs break-all text-text">{nameOf(document)}</code> of {of.databaseName}
+        .{of.collection} can't be brought back.
       </p>
     </Confirm>
   );

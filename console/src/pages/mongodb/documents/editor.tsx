@@ -11,7 +11,7 @@ import { canonical, compact, type Node, parse, write, writeLines } from "@/lib/e
 import { Button, Code, Copy, Failure, Loading, SidePanel, toast } from "@/ui";
 import { Conflict } from "./conflict";
 import { Diff } from "./diff";
-import { type Doc, readDocument, refOf } from "./page";
+import { type Doc, nameOf, readDocument, refOf } from "./page";
 
 interface Props {
   databaseId: string;
@@ -32,7 +32,7 @@ export function Editor(props: Props) {
   const start = id === undefined ? document.node : found.data;
   if (start) return <Loaded {...props} start={start} />;
   return (
-    <SidePanel open wide onOpenChange={props.onClose} title={`Document ${document.id ?? ""}`}>
+    <SidePanel open wide onOpenChange={props.onClose} title={`Document ${nameOf(document)}`}>
       {found.isError ? <Failure error={found.error} onRetry={() => found.refetch()} /> : <Loading />}
     </SidePanel>
   );
@@ -118,7 +118,7 @@ function Loaded({
       wide
       onOpenChange={onClose}
       title={reviewed ? "What will be saved" : editable ? "Edit document" : "Document"}
-      description={`${of.databaseName}.${of.collection} · ${document.id ?? "without _id"}`}
+      description={`${of.databaseName}.${of.collection} · ${nameOf(document)}`}
       footer={footer}
     >
       <div className="flex h-full min-h-0 flex-col gap-3">

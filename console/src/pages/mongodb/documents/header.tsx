@@ -20,7 +20,9 @@ export function Header({
   const may = useMongoMay(databaseId);
   const [action, setAction] = useState<Action>();
   const type = stats?.type ?? "";
-  const known = stats && stats.data_bytes >= 0;
+  // A server that only speaks MongoDB's protocol may say 0 bytes of everything.
+  const known = stats && stats.document_count >= 0;
+  const hasSize = stats && stats.data_bytes > 0;
   return (
     <div className="flex h-10 shrink-0 items-center gap-2 px-3">
       <h2 className="min-w-0 truncate text-sm">
@@ -32,12 +34,16 @@ export function Header({
       {stats?.capped ? <Badge>capped</Badge> : null}
       {known ? (
         <span className="truncate text-xs text-text-light">
-          {stats.document_count >= 0 ? `~${count(stats.document_count)} documents · ` : ""}
-          {bytes(stats.data_bytes)}
-          {stats.storage_bytes >= 0 ? ` · ${bytes(stats.storage_bytes)} on disk` : ""}
-          {stats.index_count >= 0
-            ? ` · ${count(stats.index_count)} ${stats.index_count === 1 ? "index" : "indexes"}`
-            : ""}
+          {[
+            `~${count(stats.document_count)} documents`,
+            hasSize ? bytes(stats.data_bytes) : "",
+            hasSize && stats.storage_bytes > 0 ? `${bytes(stats.storage_bytes)} on disk` : "",
+            stats.index_count >= 0
+              ? `${count(stats.index_count)} ${stats.index_count === 1 ? "index" : "indexes"}`
+              : "",
+          ]
+            .filter(Boolean)
+            .join(" · ")}
         </span>
       ) : null}
       <span className="flex-1" />

@@ -69,7 +69,7 @@ function Chosen({ databaseId, of, search }: Props) {
   }, [sampled.data]);
 
   return (
-    <section aria-label="Documents" className="flex min-h-0 flex-1 flex-col">
+    <section aria-label="Collection" className="flex min-h-0 flex-1 flex-col">
       <Header
         databaseId={databaseId}
         of={of}

@@ -77,76 +77,78 @@ export function Many({
   const everything = preview?.filter === "{}";
   const amount = preview ? matchedOf(preview.report) : "";
   return (
-    <SidePanel
-      open
-      wide
-      onOpenChange={onClose}
-      title={`${verb} documents of ${of.collection}`}
-      description="Nothing changes before you have seen what would."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          {running ? (
-            <Button onClick={() => control.current?.abort()}>Stop</Button>
-          ) : (
-            <Button kind={preview ? "default" : "primary"} title="Ctrl+Enter" onClick={look}>
-              Preview
-            </Button>
-          )}
-          {preview ? (
-            <Button
-              kind={kind === "delete" ? "danger" : "primary"}
-              disabled={running || preview.report.matched === 0}
-              onClick={() => setAsking(true)}
-            >
-              {verb} {amount}…
-            </Button>
-          ) : null}
-        </>
-      }
-    >
-      <div className="flex flex-col gap-4">
-        <Field label="Which documents">
-          {() => (
-            <Code
-              label="Filter"
-              language="json"
-              lint={false}
-              singleLine
-              className="h-[30px]"
-              value={filter}
-              onChange={(text) => {
-                setFilter(text);
-                setPreview(undefined);
-              }}
-              complete={completeQuery(fields)}
-              onSubmit={look}
-            />
-          )}
-        </Field>
-        {kind === "update" ? (
-          <Field label="Update: operators, or an array of stages">
+    <>
+      <SidePanel
+        open
+        wide
+        onOpenChange={onClose}
+        title={`${verb} documents of ${of.collection}`}
+        description="Nothing changes before you have seen what would."
+        footer={
+          <>
+            <Button onClick={onClose}>Cancel</Button>
+            {running ? (
+              <Button onClick={() => control.current?.abort()}>Stop</Button>
+            ) : (
+              <Button kind={preview ? "default" : "primary"} title="Ctrl+Enter" onClick={look}>
+                Preview
+              </Button>
+            )}
+            {preview ? (
+              <Button
+                kind={kind === "delete" ? "danger" : "primary"}
+                disabled={running || preview.report.matched === 0}
+                onClick={() => setAsking(true)}
+              >
+                {verb} {amount}…
+              </Button>
+            ) : null}
+          </>
+        }
+      >
+        <div className="flex flex-col gap-4">
+          <Field label="Which documents">
             {() => (
               <Code
-                label="Update"
+                label="Filter"
                 language="json"
                 lint={false}
-                className="h-40"
-                value={update}
+                singleLine
+                className="h-[30px]"
+                value={filter}
                 onChange={(text) => {
-                  setUpdate(text);
+                  setFilter(text);
                   setPreview(undefined);
                 }}
-                complete={completeQuery(fields, "update")}
+                complete={completeQuery(fields)}
                 onSubmit={look}
               />
             )}
           </Field>
-        ) : null}
-        {running ? <Progress label={`${verb}…`} /> : null}
-        {wrong ? <Failure error={wrong} /> : null}
-        {preview ? <ManyPreview report={preview.report} kind={kind} /> : null}
-      </div>
+          {kind === "update" ? (
+            <Field label="Update: operators, or an array of stages">
+              {() => (
+                <Code
+                  label="Update"
+                  language="json"
+                  lint={false}
+                  className="h-40"
+                  value={update}
+                  onChange={(text) => {
+                    setUpdate(text);
+                    setPreview(undefined);
+                  }}
+                  complete={completeQuery(fields, "update")}
+                  onSubmit={look}
+                />
+              )}
+            </Field>
+          ) : null}
+          {running ? <Progress label={`${verb}…`} /> : null}
+          {wrong ? <Failure error={wrong} /> : null}
+          {preview ? <ManyPreview report={preview.report} kind={kind} /> : null}
+        </div>
+      </SidePanel>
       <Confirm
         open={asking}
         onOpenChange={setAsking}
@@ -160,7 +162,7 @@ export function Many({
           {kind === "delete" ? "They can't be brought back." : "There is no way back but another update."}
         </p>
       </Confirm>
-    </SidePanel>
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 /** Documents as the page keeps them. */
 
 import type { MongoDocumentRef, MongoNamespace } from "@studio-databases/client/react";
-import { array, get, type Node, parse, stringOf, write } from "@/lib/ejson";
+import { array, compact, get, type Node, parse, stringOf, write, writeSpaced } from "@/lib/ejson";
 
 export interface Doc {
   /** What the server has, canonical. */
@@ -22,6 +22,12 @@ function docOf(node: Node, index: number): Doc {
   const text = id ? write(id) : undefined;
   // Documents of a view may share an `_id`.
   return { node, id: text, key: `${index} ${text ?? ""}` };
+}
+
+/** What people call a document by: its `_id`. */
+export function nameOf({ node }: Doc): string {
+  const id = get(node, "_id");
+  return id ? writeSpaced(compact(id)) : "without _id";
 }
 
 const itemsOf = (node: Node | undefined) => (node?.kind === "array" ? node.items : []);

@@ -25,7 +25,7 @@ export function usePanels(databaseId: string, query: MongoQuery, type: string) {
   const [deleting, setDeleting] = useState<Doc>();
   const may = useMongoMay(databaseId);
   const writes = type === "collection" || type === "timeseries";
-  // Measurements of a time series are not changed one by one.
+  // Views are not written to, and measurements of a time series are not changed one by one.
   const changes = type === "collection";
   const whole = query.projection === "";
   const mayEdit = changes && may("mongodb.document.replace");

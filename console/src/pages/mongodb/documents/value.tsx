@@ -52,7 +52,7 @@ export function nameOf(type: BsonType): string {
 /** The type of a value, in small. */
 export function TypeMark({ type }: { type: BsonType }) {
   return (
-    <span className="rounded border border-line px-1 text-[10px] leading-4 whitespace-nowrap text-text-muted">
+    <span className="inline-block rounded border border-line px-1 align-[1px] text-[10px] leading-[14px] whitespace-nowrap text-text-muted">
       {nameOf(type)}
     </span>
   );
