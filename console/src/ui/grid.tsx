@@ -104,60 +104,63 @@ export function Grid<Row>({
       onKeyDown={move}
       className={clsx("relative min-h-0 flex-1 overflow-auto text-sm", className)}
     >
-      <div
-        role="row"
-        tabIndex={-1}
-        aria-rowindex={1}
-        className="sticky top-0 z-10 grid min-w-max border-b bg-surface-200 text-xs text-text-light"
-        style={template}
-      >
-        {columns.map((column) => (
-          <div
-            key={column.id}
-            role="columnheader"
-            tabIndex={-1}
-            className={clsx("truncate px-3 py-1.5 font-medium", column.align === "right" && "text-right")}
-          >
-            {column.header}
-          </div>
-        ))}
-      </div>
-      {rows.length === 0 ? empty : null}
-      <div role="rowgroup" className="relative min-w-max" style={{ height: virtual.getTotalSize() }}>
-        {shown.map((item) => {
-          const row = rows[item.index];
-          if (row === undefined) return null;
-          const key = rowKey(row, item.index);
-          return (
-            // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself has the keys
+      {/* As wide as the header at least, so that the columns of all rows have its widths. */}
+      <div role="none" className="min-w-max">
+        <div
+          role="row"
+          tabIndex={-1}
+          aria-rowindex={1}
+          className="sticky top-0 z-10 grid border-b bg-surface-200 text-xs text-text-light"
+          style={template}
+        >
+          {columns.map((column) => (
             <div
-              key={key}
-              role="row"
+              key={column.id}
+              role="columnheader"
               tabIndex={-1}
-              aria-rowindex={item.index + 2}
-              aria-selected={key === selected}
-              onClick={() => onSelect?.(row, item.index)}
-              onDoubleClick={() => onOpen?.(row, item.index)}
-              className={clsx(
-                "absolute inset-x-0 grid items-center border-b border-line",
-                onSelect && "cursor-pointer hover:bg-surface-200",
-                key === selected && "bg-surface-300",
-              )}
-              style={{ ...template, height: rowHeight, transform: `translateY(${item.start}px)` }}
+              className={clsx("truncate px-3 py-1.5 font-medium", column.align === "right" && "text-right")}
             >
-              {columns.map((column) => (
-                <div
-                  key={column.id}
-                  role="gridcell"
-                  tabIndex={-1}
-                  className={clsx("truncate px-3", column.align === "right" && "text-right tabular-nums")}
-                >
-                  {column.cell(row, item.index)}
-                </div>
-              ))}
+              {column.header}
             </div>
-          );
-        })}
+          ))}
+        </div>
+        {rows.length === 0 ? empty : null}
+        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+          {shown.map((item) => {
+            const row = rows[item.index];
+            if (row === undefined) return null;
+            const key = rowKey(row, item.index);
+            return (
+              // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself has the keys
+              <div
+                key={key}
+                role="row"
+                tabIndex={-1}
+                aria-rowindex={item.index + 2}
+                aria-selected={key === selected}
+                onClick={() => onSelect?.(row, item.index)}
+                onDoubleClick={() => onOpen?.(row, item.index)}
+                className={clsx(
+                  "absolute inset-x-0 grid items-center border-b border-line",
+                  onSelect && "cursor-pointer hover:bg-surface-200",
+                  key === selected && "bg-surface-300",
+                )}
+                style={{ ...template, height: rowHeight, transform: `translateY(${item.start}px)` }}
+              >
+                {columns.map((column) => (
+                  <div
+                    key={column.id}
+                    role="gridcell"
+                    tabIndex={-1}
+                    className={clsx("truncate px-3", column.align === "right" && "text-right tabular-nums")}
+                  >
+                    {column.cell(row, item.index)}
+                  </div>
+                ))}
+              </div>
+            );
+          })}
+        </div>
       </div>
       {footer}
     </div>

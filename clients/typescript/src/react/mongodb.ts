@@ -82,14 +82,16 @@ export function useMongoStats(
   });
 }
 
-/** Forgets what is known of all collections of a database: one has come, gone or been renamed. */
+/** Asks anew which collections a database has: one has come, gone or been renamed. */
 function forgetCollections(queries: QueryClient, databaseId: string, databaseName: string) {
-  const about = ["collections", "stats", "documents"];
-  return Promise.all(
-    about.map((each) =>
-      queries.invalidateQueries({ queryKey: keys.engine("mongodb", databaseId, each, databaseName) }),
-    ),
-  );
+  for (const each of ["stats", "documents"]) {
+    // Not asked anew at once: what is on the page may be gone by now.
+    const queryKey = keys.engine("mongodb", databaseId, each, databaseName);
+    queries.invalidateQueries({ queryKey, refetchType: "none" });
+  }
+  return queries.invalidateQueries({
+    queryKey: keys.engine("mongodb", databaseId, "collections", databaseName),
+  });
 }
 
 /** Makes a database by its first collection. */
@@ -121,7 +123,10 @@ export function useDropMongoDatabase(databaseId: string) {
       const params = { path: { database_id: databaseId }, query };
       await client.DELETE("/api/platform/mongodb/{database_id}/databases", { params });
     },
-    onSuccess: () => queries.invalidateQueries({ queryKey: keys.engine("mongodb", databaseId) }),
+    onSuccess: (_, name) => {
+      queries.invalidateQueries({ queryKey: keys.engine("mongodb", databaseId, "databases") });
+      return forgetCollections(queries, databaseId, name);
+    },
   });
 }
 

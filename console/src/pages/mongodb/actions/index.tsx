@@ -12,6 +12,12 @@ import { CreateCollection } from "./create";
 import type { Action } from "./items";
 import { RenameCollection } from "./rename";
 
+/** What is shown next; no database for the connection's own. */
+export interface Choice {
+  db: string | undefined;
+  collection?: string;
+}
+
 export { type Action, collectionItems, databaseItems } from "./items";
 
 export function Actions({
@@ -24,7 +30,7 @@ export function Actions({
   action: Action | undefined;
   onClose: () => void;
   /** Goes to what was made, or away from what is gone. */
-  onChoose: (choice: { db: string; collection?: string }) => void;
+  onChoose: (choice: Choice) => void;
 }) {
   if (action?.kind === "create" || action?.kind === "create-database") {
     const databaseName = action.kind === "create" ? action.databaseName : undefined;
@@ -52,7 +58,14 @@ export function Actions({
     );
   }
   if (action?.kind === "drop-database") {
-    return <DropDatabase databaseId={databaseId} name={action.databaseName} onClose={onClose} />;
+    return (
+      <DropDatabase
+        databaseId={databaseId}
+        name={action.databaseName}
+        onClose={onClose}
+        onDone={() => onChoose({ db: undefined })}
+      />
+    );
   }
   return null;
 }
@@ -105,10 +118,12 @@ function DropDatabase({
   databaseId,
   name,
   onClose,
+  onDone,
 }: {
   databaseId: string;
   name: string;
   onClose: () => void;
+  onDone: () => void;
 }) {
   const drop = useDropMongoDatabase(databaseId);
   const stats = useMongoStats(databaseId, { databaseName: name, collection: "" });
@@ -122,6 +137,7 @@ function DropDatabase({
       onConfirm={async () => {
         await drop.mutateAsync(name);
         toast.done(`The database ${name} is gone.`);
+        onDone();
       }}
     >
       <p>All its collections go with their documents, and can't be brought back.</p>

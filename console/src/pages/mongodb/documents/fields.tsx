@@ -151,7 +151,7 @@ function Field({
         ) : (
           <>
             <Value node={value} className="mt-0.5 min-w-0 break-all whitespace-pre-wrap" />
-            <span className="mt-0.5 ml-1 shrink-0">
+            <span className="ml-1 shrink-0">
               <TypeMark type={type} />
             </span>
             {onChange ? (

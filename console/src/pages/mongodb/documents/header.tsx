@@ -3,7 +3,7 @@ import { MoreHorizontal } from "lucide-react";
 import { useState } from "react";
 import { bytes, count } from "@/lib/format";
 import { Badge, IconButton, Menu } from "@/ui";
-import { type Action, Actions, collectionItems } from "../actions";
+import { type Action, Actions, type Choice, collectionItems } from "../actions";
 import { useMongoMay } from "../may";
 
 /** Which collection is shown, how large it is, and what can be done with it. */
@@ -14,7 +14,7 @@ export function Header({
 }: {
   databaseId: string;
   of: MongoNamespace;
-  onChoose: (choice: { db: string; collection?: string }) => void;
+  onChoose: (choice: Choice) => void;
 }) {
   const { data: stats } = useMongoStats(databaseId, of);
   const may = useMongoMay(databaseId);

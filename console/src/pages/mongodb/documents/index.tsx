@@ -10,7 +10,7 @@ import {
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { fieldsOf } from "@/lib/ejson";
-import { Empty, Failure, Loading } from "@/ui";
+import { Button, Empty, Failure, Loading } from "@/ui";
 import type { MongoSearch, QueryText } from "../search";
 import type { Fields } from "./complete";
 import { Footer } from "./footer";
@@ -151,7 +151,16 @@ function Found({
       ) : null}
       {found.isSuccess && documents.length === 0 ? (
         <div className="flex-1">
-          <Empty title={query.filter ? "No document matches." : "This collection has no documents."}>
+          <Empty
+            title={query.filter ? "No document matches." : "This collection has no documents."}
+            action={
+              !query.filter && panels.toolbar.onInsert ? (
+                <Button kind="primary" onClick={panels.toolbar.onInsert}>
+                  Insert the first
+                </Button>
+              ) : null
+            }
+          >
             {query.filter ? "Change the filter, or reset the query." : null}
           </Empty>
         </div>

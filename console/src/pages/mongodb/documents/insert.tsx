@@ -1,7 +1,7 @@
 import { ApiError } from "@studio-databases/client";
 import { type MongoNamespace, useInsertMongoDocuments } from "@studio-databases/client/react";
 import { useState } from "react";
-import { canonical, type Node, parse, write } from "@/lib/ejson";
+import { array, canonical, compact, type Node, parse, write, writeLines } from "@/lib/ejson";
 import { count } from "@/lib/format";
 import { Button, Code, Failure, SidePanel, toast } from "@/ui";
 import { completeQuery, type Fields } from "./complete";
@@ -23,32 +23,35 @@ export function Insert({
 }) {
   const [text, setText] = useState(start);
   const [wrong, setWrong] = useState<string>();
+  const [inserted, setInserted] = useState(0);
   const insert = useInsertMongoDocuments(databaseId);
 
   async function run() {
-    let documents: string[];
+    let documents: readonly Node[];
+    setInserted(0);
+    setWrong(undefined);
     try {
       documents = documentsOf(parse(text, true));
-      setWrong(undefined);
     } catch (error) {
       setWrong(error instanceof Error ? error.message : String(error));
       return;
     }
     try {
-      await insert.mutateAsync({ ...of, documents });
+      await insert.mutateAsync({ ...of, documents: documents.map(write) });
       toast.done(
         documents.length === 1
           ? "The document is inserted."
           : `${count(documents.length)} documents are inserted.`,
       );
       onClose();
-    } catch {
-      // Shown below.
+    } catch (failure) {
+      const before = failure instanceof ApiError ? Number(failure.metadata.inserted_count ?? 0) : 0;
+      if (before > 0) setText(writeLines(compact(array(documents.slice(before)))));
+      setInserted(before);
     }
   }
 
   const { error } = insert;
-  const failed = error instanceof ApiError ? error.metadata.index : undefined;
   return (
     <SidePanel
       open
@@ -78,10 +81,9 @@ export function Insert({
         />
         {wrong ? <Failure error={wrong} /> : null}
         {error ? <Failure error={error} /> : null}
-        {error instanceof ApiError && failed !== undefined && failed !== "0" ? (
+        {error && inserted > 0 ? (
           <p className="text-xs text-text-light">
-            Document {Number(failed) + 1} failed; the {error.metadata.inserted_count ?? failed} before it are
-            inserted: take them out of the text.
+            What is inserted was taken out of the text; it begins with the document that failed.
           </p>
         ) : null}
       </div>
@@ -89,9 +91,10 @@ export function Insert({
   );
 }
 
-function documentsOf(node: Node): string[] {
+/** The documents of a text, canonical. */
+function documentsOf(node: Node): readonly Node[] {
   const found = node.kind === "array" ? node.items : [node];
   if (found.length === 0) throw new Error("There is no document in the array.");
   if (found.some((each) => each.kind !== "object")) throw new Error("Documents are expected: { … }.");
-  return found.map((each) => write(canonical(each)));
+  return found.map(canonical);
 }

@@ -33,7 +33,8 @@ export function QueryBar({
   const hasMore = Object.entries(value).some(
     ([name, given]) => name !== "filter" && name !== "limit" && given !== undefined,
   );
-  const [open, setOpen] = useState(hasMore);
+  const [opened, setOpen] = useState(hasMore);
+  const open = opened || MORE.some(([field]) => errors[field] !== undefined);
   const id = useId();
   if (!sameQuery(shown, value)) {
     // The address changed: by a link, or a step back.

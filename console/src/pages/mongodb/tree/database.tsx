@@ -2,9 +2,8 @@ import { type MongoDatabase, type MongoNamespace, useMongoCollections } from "@s
 import { ChevronRight, Database } from "lucide-react";
 import type { ReactNode } from "react";
 import { ContextMenu } from "@/ui";
-import { type Action, databaseItems } from "../actions";
+import { type Action, type Choice, databaseItems } from "../actions";
 import { useMongoMay } from "../may";
-import type { Choice } from ".";
 import { CollectionNode } from "./collection";
 
 /** A database, and where it is open its collections. */

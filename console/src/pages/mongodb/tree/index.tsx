@@ -3,15 +3,12 @@
 import type { MongoDatabase, MongoNamespace } from "@studio-databases/client/react";
 import { useIsFetching, useQueryClient } from "@tanstack/react-query";
 import { Plus, RefreshCw } from "lucide-react";
-import { type KeyboardEvent, useState } from "react";
+import { type KeyboardEvent, useEffect, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { IconButton, Input } from "@/ui";
-import { type Action, Actions } from "../actions";
+import { type Action, Actions, type Choice } from "../actions";
 import { useMongoMay } from "../may";
 import { DatabaseNode } from "./database";
-
-/** What the tree says of its choice: a collection, with its database. */
-export type Choice = { db: string; collection?: string };
 
 export function Tree({
   databaseId,
@@ -31,6 +28,12 @@ export function Tree({
   const queries = useQueryClient();
   const busy = useIsFetching({ queryKey: ["mongodb", databaseId, "collections"] }) > 0;
   const may = useMongoMay(databaseId);
+
+  useEffect(() => {
+    setOpen((before) =>
+      before.has(chosen.databaseName) ? before : new Set([...before, chosen.databaseName]),
+    );
+  }, [chosen.databaseName]);
 
   function toggle(name: string) {
     setOpen((before) => {
