@@ -1,4 +1,4 @@
-import { CopyPlus, Pencil, Trash2 } from "lucide-react";
+import { CopyPlus, Eye, Pencil, Trash2 } from "lucide-react";
 import type { KeyboardEvent } from "react";
 import { compact, type Node, type Path, setAt, writeLines } from "@/lib/ejson";
 import { Button, Copy, IconButton } from "@/ui";
@@ -55,7 +55,7 @@ export function Card({
           label={inline ? "Edit document" : "Open document"}
           onClick={() => onEdit(document, draft)}
         >
-          <Pencil size={13} aria-hidden />
+          {inline ? <Pencil size={13} aria-hidden /> : <Eye size={13} aria-hidden />}
         </IconButton>
         <Copy text={writeLines(compact(document.node))} label="Copy document" />
         {onClone ? (

@@ -140,8 +140,9 @@ function Loaded({
           <>
             <div className="flex items-center justify-between text-xs text-text-light">
               <span>
-                Extended JSON: 5 is an Int32, 5.0 a Double; other types are named. ObjectId("…") and the like
-                work, too.
+                {editable
+                  ? 'Extended JSON: 5 is an Int32, 5.0 a Double; other types are named. ObjectId("…") and the like work, too.'
+                  : "Extended JSON: 5 is an Int32, 5.0 a Double; other types are named."}
               </span>
               <Copy text={text} label="Copy the text" />
             </div>

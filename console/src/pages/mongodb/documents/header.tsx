@@ -1,10 +1,9 @@
-import { type MongoNamespace, useMongoStats } from "@studio-databases/client/react";
+import { type MongoNamespace, useMay, useMongoStats } from "@studio-databases/client/react";
 import { MoreHorizontal } from "lucide-react";
 import { useState } from "react";
 import { bytes, count } from "@/lib/format";
 import { Badge, IconButton, Menu } from "@/ui";
 import { type Action, Actions, type Choice, collectionItems } from "../actions";
-import { useMongoMay } from "../may";
 
 /** Which collection is shown, how large it is, and what can be done with it. */
 export function Header({
@@ -17,7 +16,7 @@ export function Header({
   onChoose: (choice: Choice) => void;
 }) {
   const { data: stats } = useMongoStats(databaseId, of);
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const [action, setAction] = useState<Action>();
   const type = stats?.type ?? "";
   // A server that only speaks MongoDB's protocol may say 0 bytes of everything.

@@ -1,12 +1,14 @@
 /** The documents of a collection: a query, a page of what it finds, and what is done with them. */
 
 import {
+  keys,
   type MongoNamespace,
   type MongoQuery,
   useMongoDocuments,
   useMongoFields,
   useMongoStats,
 } from "@studio-databases/client/react";
+import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { fieldsOf } from "@/lib/ejson";
@@ -122,6 +124,11 @@ function Found({
   const [tokens, setTokens] = useState<readonly string[]>([""]);
   const found = useMongoDocuments(databaseId, query, tokens.at(-1) ?? "", readPage);
   const panels = usePanels(databaseId, query, type);
+  const queries = useQueryClient();
+  const stop = () =>
+    queries.cancelQueries({
+      queryKey: keys.engine("mongodb", databaseId, "documents", query.databaseName, query.collection, "page"),
+    });
   const documents = found.data?.page.documents ?? [];
   const next = found.data?.page.next ?? "";
 
@@ -143,7 +150,9 @@ function Found({
         onRefresh={() => found.refetch()}
         {...panels.toolbar}
       />
-      {found.isPending ? <Loading className="flex-1 items-start">Finding documents…</Loading> : null}
+      {found.isPending ? (
+        <Waiting stopped={found.fetchStatus === "idle"} onStop={stop} onRetry={() => found.refetch()} />
+      ) : null}
       {found.isError ? (
         <div className="flex-1 p-4">
           <Failure error={found.error} onRetry={() => found.refetch()} />
@@ -186,5 +195,29 @@ function Found({
       />
       <Panels databaseId={databaseId} query={query} panels={panels} fields={() => fields.current} />
     </>
+  );
+}
+
+/** While the server works on the query; stopping closes its cursor. */
+function Waiting({
+  stopped,
+  onStop,
+  onRetry,
+}: {
+  stopped: boolean;
+  onStop: () => void;
+  onRetry: () => void;
+}) {
+  return (
+    <div className="flex-1">
+      {stopped ? (
+        <Empty title="The query was stopped." action={<Button onClick={onRetry}>Find again</Button>} />
+      ) : (
+        <div className="flex items-center gap-2">
+          <Loading>Finding documents…</Loading>
+          <Button onClick={onStop}>Stop</Button>
+        </div>
+      )}
+    </div>
   );
 }

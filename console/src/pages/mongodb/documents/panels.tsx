@@ -1,9 +1,8 @@
 /** The panels beside the documents, of which one is open at a time, and who may open which. */
 
-import type { MongoQuery } from "@studio-databases/client/react";
+import { type MongoQuery, useMay } from "@studio-databases/client/react";
 import { useState } from "react";
 import { compact, type Node, object, writeLines } from "@/lib/ejson";
-import { useMongoMay } from "../may";
 import type { DocumentActions } from "./card";
 import type { Fields } from "./complete";
 import { DeleteDocument } from "./delete";
@@ -23,7 +22,7 @@ const BLANK = "{\n  \n}";
 export function usePanels(databaseId: string, query: MongoQuery, type: string) {
   const [open, setOpen] = useState<Open>();
   const [deleting, setDeleting] = useState<Doc>();
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const writes = type === "collection" || type === "timeseries";
   // Views are not written to, and measurements of a time series are not changed one by one.
   const changes = type === "collection";

@@ -6,6 +6,17 @@ import { nameOf, Value } from "./value";
 
 const MOST_COLUMNS = 60;
 
+/** Widths of columns whose values have one type. */
+const WIDTHS: Partial<Record<BsonType, string>> = {
+  int: "7rem",
+  bool: "7rem",
+  double: "10rem",
+  long: "13rem",
+  date: "14rem",
+  objectId: "14.5rem",
+};
+const WIDE = "16rem";
+
 /** Documents as a grid, a column for each of their outermost fields. */
 export function Table({ documents, onOpen }: { documents: readonly Doc[]; onOpen: (document: Doc) => void }) {
   const [selected, setSelected] = useState<string>();
@@ -24,7 +35,7 @@ export function Table({ documents, onOpen }: { documents: readonly Doc[]; onOpen
             {name} <span className="font-normal text-text-muted">{[...types].map(nameOf).join(", ")}</span>
           </span>
         ),
-        width: "minmax(9rem, 17rem)",
+        width: types.size === 1 ? (WIDTHS[[...types][0] ?? "raw"] ?? WIDE) : WIDE,
         cell: (row) => {
           const value = get(row.node, name);
           return value ? <Value node={value} /> : null;

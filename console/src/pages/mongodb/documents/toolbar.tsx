@@ -47,17 +47,12 @@ export function Toolbar({
       <IconButton label="Refresh" onClick={onRefresh}>
         <RefreshCw size={14} className={busy ? "animate-spin" : ""} aria-hidden />
       </IconButton>
-      <div
-        role="radiogroup"
-        aria-label="Show documents as"
-        className="flex rounded-md border border-line-strong"
-      >
+      <div role="group" aria-label="Show documents as" className="flex rounded-md border border-line-strong">
         {LAYOUTS.map(([value, label, Icon]) => (
           <button
             key={value}
             type="button"
-            role="radio"
-            aria-checked={layout === value}
+            aria-pressed={layout === value}
             aria-label={label}
             title={label}
             onClick={() => onLayout(value)}

@@ -1,11 +1,10 @@
-import { type MongoCollection, useMongoStats } from "@studio-databases/client/react";
+import { type MongoCollection, useMay, useMongoStats } from "@studio-databases/client/react";
 import { clsx } from "clsx";
 import { ChartLine, Eye, Table2 } from "lucide-react";
 import type { KeyboardEvent } from "react";
 import { bytes, count, short } from "@/lib/format";
 import { ContextMenu } from "@/ui";
 import { type Action, collectionItems } from "../actions";
-import { useMongoMay } from "../may";
 import { useInSight } from "./in-sight";
 
 const ICONS = { view: Eye, timeseries: ChartLine } as const;
@@ -27,7 +26,7 @@ export function CollectionNode({
   onAction: (action: Action) => void;
 }) {
   const [seen, ref] = useInSight();
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const isView = collection.type === "view";
   const of = { databaseName, collection: collection.name };
   const stats = useMongoStats(databaseId, of, seen && !isView);

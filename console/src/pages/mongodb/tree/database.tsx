@@ -1,9 +1,13 @@
-import { type MongoDatabase, type MongoNamespace, useMongoCollections } from "@studio-databases/client/react";
+import {
+  type MongoDatabase,
+  type MongoNamespace,
+  useMay,
+  useMongoCollections,
+} from "@studio-databases/client/react";
 import { ChevronRight, Database } from "lucide-react";
 import type { ReactNode } from "react";
 import { ContextMenu } from "@/ui";
 import { type Action, type Choice, databaseItems } from "../actions";
-import { useMongoMay } from "../may";
 import { CollectionNode } from "./collection";
 
 /** A database, and where it is open its collections. */
@@ -26,7 +30,7 @@ export function DatabaseNode({
   onChoose: (choice: Choice) => void;
   onAction: (action: Action) => void;
 }) {
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const items = databaseItems(may, database, onAction);
   const current = chosen.databaseName === database.name;
   const row = (

@@ -1,13 +1,12 @@
 /** Databases and their collections. A database's collections are asked for when it is opened, their sizes when in sight. */
 
-import type { MongoDatabase, MongoNamespace } from "@studio-databases/client/react";
+import { type MongoDatabase, type MongoNamespace, useMay } from "@studio-databases/client/react";
 import { useIsFetching, useQueryClient } from "@tanstack/react-query";
 import { Plus, RefreshCw } from "lucide-react";
 import { type KeyboardEvent, useEffect, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { IconButton, Input } from "@/ui";
 import { type Action, Actions, type Choice } from "../actions";
-import { useMongoMay } from "../may";
 import { DatabaseNode } from "./database";
 
 export function Tree({
@@ -27,7 +26,7 @@ export function Tree({
   const wanted = useDebounced(search.trim());
   const queries = useQueryClient();
   const busy = useIsFetching({ queryKey: ["mongodb", databaseId, "collections"] }) > 0;
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
 
   useEffect(() => {
     setOpen((before) =>
