@@ -16,6 +16,18 @@ interface LastWord {
  * @throws ApiError where the stream ends with an error of its own.
  */
 export async function* events<T>(response: Response): AsyncGenerator<T, void, undefined> {
+  for await (const text of blocksOf(response)) yield checked<T>(JSON.parse(text), response);
+}
+
+/** The same as texts, for those whose numbers and names must not pass through JavaScript's values. */
+export async function* eventTexts(response: Response): AsyncGenerator<string, void, undefined> {
+  for await (const text of blocksOf(response)) {
+    checked(JSON.parse(text), response);
+    yield text;
+  }
+}
+
+async function* blocksOf(response: Response): AsyncGenerator<string, void, undefined> {
   if (!response.body) return;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let left = "";
@@ -28,7 +40,7 @@ export async function* events<T>(response: Response): AsyncGenerator<T, void, un
       left = done ? "" : (blocks.pop() ?? "");
       for (const block of blocks) {
         const data = dataOf(block);
-        if (data) yield checked<T>(JSON.parse(data), response);
+        if (data) yield data;
       }
       if (done) return;
     }

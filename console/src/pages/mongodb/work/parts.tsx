@@ -1,0 +1,94 @@
+/** Small pieces that the views of MongoDB's work share. */
+
+import type { MongoUnavailable } from "@studio-databases/client/react";
+import { Play, Square } from "lucide-react";
+import type { ReactNode } from "react";
+import type { Node } from "@/lib/ejson";
+import { Button } from "@/ui";
+import { shown } from "./exact";
+
+/** The line above a view. */
+export function Toolbar({ children }: { children: ReactNode }) {
+  return (
+    <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-3 border-b px-4 py-1.5">{children}</div>
+  );
+}
+
+/** Starts work, and stops it while it runs. */
+export function RunButton({
+  running,
+  onRun,
+  onStop,
+  children,
+  disabled = false,
+}: {
+  running: boolean;
+  onRun: () => void;
+  onStop: () => void;
+  children: ReactNode;
+  disabled?: boolean;
+}) {
+  if (running) {
+    return (
+      <Button icon={<Square size={13} aria-hidden />} onClick={onStop}>
+        Stop
+      </Button>
+    );
+  }
+  return (
+    <Button kind="primary" icon={<Play size={13} aria-hidden />} disabled={disabled} onClick={onRun}>
+      {children}
+    </Button>
+  );
+}
+
+/** A document, or another value, as text. */
+export function Value({ node, className = "" }: { node: Node; className?: string }) {
+  return (
+    <pre className={`overflow-x-auto font-mono text-xs leading-5 whitespace-pre ${className}`}>
+      {shown(node)}
+    </pre>
+  );
+}
+
+/** Documents one below the other. */
+export function Documents({ label, documents }: { label: string; documents: readonly Node[] }) {
+  return (
+    <ol aria-label={label} className="flex flex-col gap-2">
+      {documents.map((each, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: what a pipeline gives may have no `_id`
+        <li key={index} className="rounded-md border bg-surface-100 px-3 py-2">
+          <Value node={each} />
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** A number with its name. */
+export function Figure({ name, children, title }: { name: string; children: ReactNode; title?: string }) {
+  return (
+    <div title={title}>
+      <dt className="text-xs text-text-light">{name}</dt>
+      <dd className="text-sm tabular-nums">{children}</dd>
+    </div>
+  );
+}
+
+/** What the server did not tell, and the role that would help. */
+export function Missing({ of }: { of: readonly MongoUnavailable[] }) {
+  if (of.length === 0) return null;
+  return (
+    <p className="px-4 py-2 text-xs text-text-light">
+      Not shown:{" "}
+      {of
+        .map(({ what, permission, role }) =>
+          permission
+            ? `${what} (the connection's user lacks ${permission}${role ? `; the role ${role} has it` : ""})`
+            : `${what} (the server does not have it)`,
+        )
+        .join("; ")}
+      .
+    </p>
+  );
+}
