@@ -1,6 +1,6 @@
 /** Answers and texts of Extended JSON in which no value is lost. */
 
-import { canonical, compact, get, type Node, parse, stringOf, write, writeLines } from "@/lib/ejson";
+import { canonical, compact, get, isContainer, type Node, parse, textOf, write, writeLines, writeSpaced } from "@/lib/ejson";
 
 /** An answer: its plain fields as they are typed, and the documents in it as `node` has them. */
 export interface Exact<T> {
@@ -42,9 +42,9 @@ export function hasContent(node: Node | undefined): node is Node {
   return node.kind !== "object" || node.members.length > 0;
 }
 
-/** The time of an `_id` or date is not shown here; a short text for a value in a line. */
+/** A value in a line: a single one as plain text, a document or array as Extended JSON. */
 export function line(node: Node): string {
-  return stringOf(node) ?? writeLines(compact(node)).replace(/\s*\n\s*/g, " ");
+  return isContainer(node) ? writeSpaced(compact(node)) : textOf(node);
 }
 
 /** Why a text is wrong, or nothing. */

@@ -24,17 +24,17 @@ const COLUMNS: readonly Column<Change>[] = [
       </Badge>
     ),
   },
-  { id: "collection", header: "Collection", width: "minmax(8rem, 1fr)", cell: ({ data }) => data.collection },
+  { id: "collection", header: "Collection", width: "minmax(7rem, 7fr)", cell: ({ data }) => data.collection },
   {
     id: "key",
     header: "Document",
-    width: "minmax(12rem, 1fr)",
+    width: "minmax(10rem, 10fr)",
     cell: ({ node }) => <Line node={get(get(node, "document_key"), "_id") ?? get(node, "document_key")} />,
   },
   {
     id: "more",
     header: "Content",
-    width: "minmax(16rem, 3fr)",
+    width: "minmax(16rem, 20fr)",
     cell: ({ node }) => {
       const changed = get(node, "update_description");
       return <Line node={hasContent(changed) ? changed : get(node, "full_document")} />;

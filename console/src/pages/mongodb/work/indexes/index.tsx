@@ -80,7 +80,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
     {
       id: "name",
       header: "Name",
-      width: "minmax(12rem, 2fr)",
+      width: "minmax(11rem, 11fr)",
       cell: ({ data: index }) => (
         <span className={index.hidden ? "text-text-muted" : ""} title={index.name}>
           {index.name}
@@ -90,7 +90,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
     {
       id: "keys",
       header: "Keys",
-      width: "minmax(12rem, 2fr)",
+      width: "minmax(11rem, 11fr)",
       cell: (row) => {
         const key = get(row.node, "key");
         return <span className="font-mono text-xs">{key ? keyLine(keysOf(key)) : ""}</span>;
@@ -99,7 +99,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
     {
       id: "marks",
       header: "Properties",
-      width: "minmax(12rem, 1.5fr)",
+      width: "minmax(10rem, 10fr)",
       cell: (row) => <IndexMarks index={row.data} />,
     },
     {
@@ -112,7 +112,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
     {
       id: "used",
       header: "Used",
-      width: "10rem",
+      width: "9rem",
       align: "right",
       cell: ({ data: index }) =>
         index.used < 0 ? (

@@ -37,11 +37,11 @@ const COLUMNS: readonly Column<MongoOperation>[] = [
     cell: (each) => (each.running_ms < 0 ? "–" : duration(each.running_ms)),
   },
   { id: "operation", header: "Operation", width: "8rem", cell: (each) => each.operation || each.type },
-  { id: "namespace", header: "Collection", width: "minmax(10rem, 1fr)", cell: (each) => each.namespace },
+  { id: "namespace", header: "Collection", width: "minmax(9rem, 9fr)", cell: (each) => each.namespace },
   {
     id: "marks",
     header: "State",
-    width: "11rem",
+    width: "10rem",
     cell: (each) => (
       <span className="flex gap-1">
         {each.waiting_for_lock ? <Badge tone="warning">waits for a lock</Badge> : null}
@@ -54,7 +54,7 @@ const COLUMNS: readonly Column<MongoOperation>[] = [
   {
     id: "plan",
     header: "Plan",
-    width: "minmax(8rem, 1fr)",
+    width: "minmax(8rem, 8fr)",
     cell: (each) => (
       <span className={each.plan_summary.startsWith("COLLSCAN") ? "text-warning" : ""}>
         {each.plan_summary}
@@ -64,13 +64,13 @@ const COLUMNS: readonly Column<MongoOperation>[] = [
   {
     id: "command",
     header: "Command",
-    width: "minmax(16rem, 3fr)",
+    width: "minmax(16rem, 16fr)",
     cell: (each) => <span className="font-mono text-xs">{each.message || each.command}</span>,
   },
   {
     id: "client",
     header: "Client",
-    width: "minmax(8rem, 1fr)",
+    width: "minmax(8rem, 8fr)",
     cell: (each) => each.app_name || each.client,
   },
 ];

@@ -10,7 +10,7 @@ const COLUMNS: readonly Column<MongoSchemaField>[] = [
     cell: (field) => (
       <span
         className="font-mono text-xs"
-        style={{ paddingLeft: `${Math.min(8, field.names.length - 1) * 0.75}rem` }}
+        style={{ paddingLeft: `${Math.min(8, depthOf(field)) * 0.75}rem` }}
         title={field.path}
       >
         {field.names.length > 1 || field.items ? lastOf(field) : field.path}
@@ -54,6 +54,11 @@ export function FieldList({
       empty={<Empty title="No such field." />}
     />
   );
+}
+
+/** Documents and arrays around it. */
+function depthOf(field: MongoSchemaField): number {
+  return field.names.length - 1 + field.path.split("[]").length - 1;
 }
 
 function lastOf(field: MongoSchemaField): string {

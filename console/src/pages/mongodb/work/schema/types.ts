@@ -8,11 +8,11 @@ const COLOURS: Readonly<Record<string, `--${string}`>> = {
   decimal: "--info",
   date: "--warning",
   timestamp: "--warning",
-  objectId: "--text-light",
+  objectId: "--text-muted",
   bool: "--brand-line",
-  null: "--line-strong",
-  object: "--text-muted",
-  array: "--danger",
+  null: "--danger",
+  object: "--line-strong",
+  array: "--text-light",
 };
 
 /** The theme's colour for a type, as `$type` names it. */
