@@ -1,6 +1,17 @@
 /** Answers and texts of Extended JSON in which no value is lost. */
 
-import { canonical, compact, get, isContainer, type Node, parse, textOf, write, writeLines, writeSpaced } from "@/lib/ejson";
+import {
+  canonical,
+  compact,
+  get,
+  isContainer,
+  type Node,
+  parse,
+  textOf,
+  write,
+  writeLines,
+  writeSpaced,
+} from "@/lib/ejson";
 
 /** An answer: its plain fields as they are typed, and the documents in it as `node` has them. */
 export interface Exact<T> {

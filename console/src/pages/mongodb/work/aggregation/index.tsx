@@ -6,6 +6,7 @@ import {
   type MongoPreview,
   type MongoStagePreview,
   useExplainMongo,
+  useMay,
   useMongoPreview,
   useRunMongoPipeline,
 } from "@studio-databases/client/react";
@@ -13,7 +14,6 @@ import { Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { Button, Checkbox, Confirm, Failure, Loading, Menu, type MenuItems, Select, Tabs, toast } from "@/ui";
-import { useMongoMay } from "../../may";
 import { type Exact, listOf, readExact } from "../exact";
 import { Explained } from "../explain/explained";
 import { RunButton, Toolbar } from "../parts";
@@ -40,7 +40,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
   const [sampleSize, setSampleSize] = useState(100_000);
   const [asking, setAsking] = useState(false);
   const [naming, setNaming] = useState(false);
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const work = useWork();
   const run = useRunMongoPipeline(databaseId, readExact<MongoAggregation>);
   const explain = useExplainMongo(databaseId, readExact<MongoExplanation>);

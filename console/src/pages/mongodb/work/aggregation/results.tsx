@@ -39,8 +39,10 @@ export function Results({
         <Documents label="Documents" documents={documents} />
       </div>
       <p role="status" className="border-t px-4 py-1.5 text-xs text-text-light">
-        {truncated ? `The first ${documents.length} documents` : `${documents.length} ${documents.length === 1 ? "document" : "documents"}`} in{" "}
-        {duration(elapsed_ms)}
+        {truncated
+          ? `The first ${documents.length} documents`
+          : `${documents.length} ${documents.length === 1 ? "document" : "documents"}`}{" "}
+        in {duration(elapsed_ms)}
         {truncated ? "; there are more." : ""}
       </p>
     </div>

@@ -1,9 +1,8 @@
-import type { MongoExplanation, MongoNamespace } from "@studio-databases/client/react";
+import { type MongoExplanation, type MongoNamespace, useMay } from "@studio-databases/client/react";
 import { useState } from "react";
 import { get } from "@/lib/ejson";
 import { count, duration } from "@/lib/format";
 import { Badge, Button } from "@/ui";
-import { useMongoMay } from "../../may";
 import { type Exact, hasContent } from "../exact";
 import { BuildIndex } from "../indexes/build";
 import { keysOf } from "../indexes/keys";
@@ -25,7 +24,7 @@ export function Explained({
 }) {
   const { data, node } = found;
   const [building, setBuilding] = useState(false);
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const keys = get(get(node, "suggested_index"), "keys");
   const plan = get(node, "plan");
   const raw = get(node, "raw");

@@ -4,6 +4,7 @@ import {
   type MongoIndex,
   type MongoIndexes,
   useDropMongoIndex,
+  useMay,
   useModifyMongoIndex,
   useMongoIndexes,
 } from "@studio-databases/client/react";
@@ -12,7 +13,6 @@ import { useState } from "react";
 import { get } from "@/lib/ejson";
 import { ago, bytes, count } from "@/lib/format";
 import { Button, type Column, Confirm, Empty, Failure, Grid, IconButton, Loading, Menu, toast } from "@/ui";
-import { useMongoMay } from "../../may";
 import { type Exact, listOf, readExact } from "../exact";
 import { Missing, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
@@ -27,7 +27,7 @@ const isBuilding = (found: Exact<MongoIndexes>) => found.data.indexes.some((each
 
 export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
   const of = { databaseName, collection };
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const found = useMongoIndexes(databaseId, of, readExact<MongoIndexes>, isBuilding);
   const modify = useModifyMongoIndex(databaseId, of);
   const drop = useDropMongoIndex(databaseId, of);

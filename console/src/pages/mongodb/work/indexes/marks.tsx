@@ -17,7 +17,11 @@ export function IndexMarks({ index }: { index: MongoIndex }) {
       {index.sparse ? <Badge>sparse</Badge> : null}
       {index.partial ? <Badge>partial</Badge> : null}
       {index.expire_after_seconds >= 0 ? (
-        <Badge>expires after {duration(index.expire_after_seconds * 1000)}</Badge>
+        <Badge>
+          {index.expire_after_seconds === 0
+            ? "expires at its time"
+            : `expires after ${duration(index.expire_after_seconds * 1000)}`}
+        </Badge>
       ) : null}
       {index.hidden ? <Badge tone="warning">hidden</Badge> : null}
     </span>

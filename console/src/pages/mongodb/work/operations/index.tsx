@@ -23,7 +23,6 @@ import {
   Loading,
   toast,
 } from "@/ui";
-import { useMongoMay } from "../../may";
 import { Missing, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
 import { OperationDetails } from "./details";
@@ -88,7 +87,7 @@ export function Operations({ databaseId }: WorkProps) {
 }
 
 function List({ databaseId }: { databaseId: string }) {
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const [live, setLive] = useState(true);
   const [filters, setFilters] = useState({ minMs: "", namespace: "", idle: false, system: false });
   const [opened, setOpened] = useState<MongoOperation>();

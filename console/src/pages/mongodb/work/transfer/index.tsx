@@ -1,13 +1,13 @@
 /** Documents to a file, and from one. */
 
-import { useMongoMay } from "../../may";
+import { useMay } from "@studio-databases/client/react";
 import type { WorkProps } from "../types";
 import { Export } from "./export";
 import { Import } from "./import";
 
 export function Transfer({ databaseId, databaseName, collection }: WorkProps) {
   const of = { databaseName, collection };
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const mayImport = may("mongodb.transfer.import");
   return (
     <div className="grid min-h-0 flex-1 grid-cols-1 content-start gap-4 overflow-y-auto p-4 lg:grid-cols-2">

@@ -58,7 +58,7 @@ export function ImportReport({
           <Figure name="Rows">{count(progress.rows)}</Figure>
           <Figure name="Inserted">{count(progress.inserted)}</Figure>
           <Figure name="Updated">{count(progress.updated)}</Figure>
-          <Figure name="Without match">{count(progress.unmatched)}</Figure>
+          <Figure name="No match">{count(progress.unmatched)}</Figure>
           <Figure name="Failed">
             <span className={progress.failed > 0 ? "text-danger" : ""}>{count(progress.failed)}</span>
           </Figure>

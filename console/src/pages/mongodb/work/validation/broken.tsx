@@ -18,7 +18,7 @@ export function Broken({
 }) {
   const total = result?.total_estimate ?? -1;
   return (
-    <section aria-label="Test of the rules" className="flex min-w-0 flex-col gap-3">
+    <section aria-label="Test of the rules" className="flex min-w-0 flex-col gap-3 lg:overflow-y-auto">
       {work.running ? (
         <Progress
           label="Test of the rules"

@@ -5,6 +5,7 @@ import {
   type MongoValidationTest,
   testMongoValidation,
   useClient,
+  useMay,
   useMongoValidation,
   useProposeMongoValidation,
   useSetMongoValidation,
@@ -12,7 +13,6 @@ import {
 import { useState } from "react";
 import { get } from "@/lib/ejson";
 import { Button, Checkbox, Code, Confirm, Failure, Field, Loading, Select, toast } from "@/ui";
-import { useMongoMay } from "../../may";
 import { type Exact, hasContent, problemOf, readExact, sent, shown } from "../exact";
 import { RunButton, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
@@ -47,7 +47,7 @@ function Rules({
 }: WorkProps & { found: Exact<MongoValidation> }) {
   const of = { databaseName, collection };
   const client = useClient();
-  const may = useMongoMay(databaseId);
+  const may = useMay(databaseId);
   const stored = get(found.node, "validator");
   const [text, setText] = useState(hasContent(stored) ? shown(stored) : "");
   const [level, setLevel] = useState((found.data.level || "strict") as keyof typeof LEVELS);
@@ -104,12 +104,12 @@ function Rules({
           Test
         </RunButton>
         {maySet ? (
-          <Button kind="primary" disabled={Boolean(problem)} onClick={() => setSaving(true)}>
+          <Button disabled={Boolean(problem)} onClick={() => setSaving(true)}>
             Set the rules…
           </Button>
         ) : null}
       </Toolbar>
-      <div className="grid min-h-0 flex-1 grid-cols-1 gap-4 overflow-y-auto p-4 lg:grid-cols-2">
+      <div className="grid min-h-0 flex-1 grid-cols-1 gap-4 overflow-y-auto p-4 lg:grid-cols-2 lg:grid-rows-[minmax(0,1fr)] lg:overflow-hidden">
         <div className="flex min-h-96 flex-col gap-3">
           <Code
             label="Validation rules"
