@@ -11,6 +11,7 @@ import {
 import { Databases, type DatabasesSearch } from "@/pages/databases";
 import { mongoSearch } from "@/pages/mongodb/search";
 import type { PostgresSearch } from "@/pages/postgres";
+import { redisSearch } from "@/pages/redis/search";
 import { basePath } from "./place";
 import { NotFound, RouteFailure, Shell } from "./shell";
 
@@ -50,6 +51,7 @@ const redis = createRoute({
   getParentRoute: () => root,
   path: "/databases/$id/redis",
   component: lazyRouteComponent(() => import("@/pages/redis"), "RedisPage"),
+  validateSearch: redisSearch,
 });
 const mongodb = createRoute({
   getParentRoute: () => root,

@@ -12,6 +12,7 @@ export * from "./mongodb-work-schema";
 export * from "./mongodb-work-server";
 export * from "./mongodb-work-streams";
 export * from "./postgres";
+export * from "./redis";
 export * from "./redis-events";
 export * from "./redis-operations";
 export * from "./session";

@@ -1,0 +1,216 @@
+/** Bytes in the format that shows most of them, edited without touching what was not edited. */
+
+import { ApiError } from "@studio-databases/client";
+import { type ReactNode, useMemo, useState } from "react";
+import { bytes as size } from "@/lib/format";
+import { Badge, Button, Code, Failure, Select, toast } from "@/ui";
+import { FORMATS, type Format, guess, type Shown, show } from "./formats";
+
+export function ValueEditor({
+  bytes,
+  label,
+  onSave,
+  onReload,
+  actions,
+}: {
+  bytes: Uint8Array;
+  /** Says what is shown, to assistive technology. */
+  label: string;
+  /** Saves; missing where the caller may not, or the value is not all here. With `force` whatever it was meanwhile. */
+  onSave?: ((bytes: Uint8Array, force: boolean) => Promise<unknown>) | undefined;
+  /** Loads what the server has, in the place of what was edited. */
+  onReload?: (() => void) | undefined;
+  /** Further buttons. */
+  actions?: ReactNode;
+}) {
+  const [base, setBase] = useState(bytes);
+  const [draft, setDraft] = useState(bytes);
+  const [format, setFormat] = useState<Format>();
+  const [isPacked, setPacked] = useState(false);
+  const [text, setText] = useState<string>();
+  const [error, setError] = useState<unknown>();
+  const [saving, setSaving] = useState(false);
+
+  // What was saved, or loaded anew, takes the place of what was edited; the format stays.
+  if (bytes !== base) {
+    setBase(bytes);
+    setDraft(bytes);
+    setText(undefined);
+    setError(undefined);
+  }
+
+  const guessed = useMemo(() => guess(draft), [draft]);
+  const codec = isPacked ? undefined : guessed.codec;
+  const chosen = format ?? (guessed.codec && isPacked ? "hex" : guessed.format);
+  const shown = useMemo(() => attempt(() => show(draft, chosen, codec)), [draft, chosen, codec]);
+  const edited = text !== undefined && shown.ok && text !== shown.value.text ? text : undefined;
+  const isDirty = edited !== undefined || draft !== bytes;
+  const { parse } = shown.ok ? shown.value : {};
+  const isConflict = error instanceof ApiError && error.status === 409;
+
+  /** The edited bytes; undefined where the text is not of its format. */
+  function current(): Uint8Array | undefined {
+    if (edited === undefined || !parse) return draft;
+    const parsed = attempt(() => parse(edited));
+    if (parsed.ok) return parsed.value;
+    setError(parsed.error);
+    return undefined;
+  }
+
+  function switchTo(change: () => void) {
+    const next = current();
+    if (next === undefined) return;
+    setDraft(next);
+    setText(undefined);
+    setError(undefined);
+    change();
+  }
+
+  function undo() {
+    setDraft(bytes);
+    setText(undefined);
+    setError(undefined);
+  }
+
+  async function save(force: boolean) {
+    const next = current();
+    if (!onSave || next === undefined || (!isDirty && !force)) return;
+    setSaving(true);
+    setError(undefined);
+    try {
+      await onSave(next, force);
+      setDraft(next);
+      setText(undefined);
+      toast.done("Saved.");
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setSaving(false);
+    }
+  }
+
+  return (
+    <div className="flex min-h-0 flex-1 flex-col">
+      <div className="flex flex-wrap items-center gap-2 px-4 py-2 text-xs">
+        <Select
+          aria-label="Shown as"
+          className="!h-[26px] !w-32 !px-2 !text-xs"
+          value={chosen}
+          onChange={(event) => switchTo(() => setFormat(event.target.value as Format))}
+        >
+          {FORMATS.map((each) => (
+            <option key={each.value} value={each.value}>
+              {each.label}
+            </option>
+          ))}
+        </Select>
+        {guessed.codec ? (
+          <label className="flex items-center gap-1.5">
+            <input
+              type="checkbox"
+              className="accent-[var(--brand)]"
+              checked={!isPacked}
+              onChange={() => switchTo(() => setPacked(!isPacked))}
+            />
+            unpack {guessed.codec}
+          </label>
+        ) : null}
+        <span className="text-text-muted">{size(draft.length)}</span>
+        {isDirty ? <Badge tone="warning">not saved</Badge> : null}
+        <div className="flex-1" />
+        {actions}
+        {onSave && isDirty ? <Button onClick={undo}>Undo</Button> : null}
+        {onSave ? (
+          <Button
+            kind="primary"
+            disabled={!isDirty}
+            loading={saving}
+            title="Ctrl+Enter"
+            onClick={() => save(false)}
+          >
+            Save
+          </Button>
+        ) : null}
+      </div>
+      {isConflict ? (
+        <Conflict
+          onReload={() => {
+            undo();
+            onReload?.();
+          }}
+          onForce={() => save(true)}
+        />
+      ) : error !== undefined ? (
+        <Failure className="mx-4 mb-2" error={error} />
+      ) : null}
+      {onSave && shown.ok && shown.value.why ? (
+        <p className="px-4 pb-2 text-xs text-text-light">{shown.value.why}</p>
+      ) : null}
+      {shown.ok ? (
+        <Content
+          key={`${chosen} ${codec} ${parse === undefined}`}
+          shown={shown.value}
+          text={text}
+          label={label}
+          onChange={onSave && parse ? setText : undefined}
+          onSubmit={() => save(false)}
+        />
+      ) : (
+        <Failure className="mx-4" error={shown.error} />
+      )}
+    </div>
+  );
+}
+
+function Content({
+  shown,
+  text,
+  label,
+  onChange,
+  onSubmit,
+}: {
+  shown: Shown;
+  text: string | undefined;
+  label: string;
+  onChange: ((text: string) => void) | undefined;
+  onSubmit: () => void;
+}) {
+  return (
+    <Code
+      label={label}
+      className="mx-4 mb-4 min-h-16 flex-1"
+      language={shown.language}
+      value={text ?? shown.text}
+      readOnly={onChange === undefined}
+      lint={onChange !== undefined}
+      {...(onChange ? { onChange } : {})}
+      onSubmit={onSubmit}
+    />
+  );
+}
+
+/** Somebody else was faster. */
+export function Conflict({ onReload, onForce }: { onReload: () => void; onForce: () => void }) {
+  return (
+    <div
+      role="alert"
+      className="mx-4 mb-2 flex flex-wrap items-center gap-2 rounded-md border border-warning bg-warning-surface p-2.5 text-sm"
+    >
+      <p className="min-w-48 flex-1">It was changed meanwhile, so nothing was saved.</p>
+      <Button onClick={onReload}>Drop mine, load theirs</Button>
+      <Button kind="danger" onClick={onForce}>
+        Save mine all the same
+      </Button>
+    </div>
+  );
+}
+
+type Attempt<T> = { ok: true; value: T } | { ok: false; error: unknown };
+
+function attempt<T>(work: () => T): Attempt<T> {
+  try {
+    return { ok: true, value: work() };
+  } catch (error) {
+    return { ok: false, error };
+  }
+}

@@ -1,0 +1,28 @@
+import { useClient } from "@studio-databases/client/react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { type Filter, Scan, type ScanState } from "./scan";
+
+export interface UsedScan {
+  scan: Scan;
+  state: ScanState;
+  /** Begins anew. */
+  restart: () => void;
+}
+
+/** The walk through the keys that a filter is about, while `isOn`; leaving the page, or another filter, ends it. */
+export function useScan(databaseId: string, { pattern, type }: Filter, isOn: boolean): UsedScan {
+  const client = useClient();
+  const [run, setRun] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `run` asks for a new one
+  const scan = useMemo(
+    () => new Scan(client, databaseId, { pattern, type }),
+    [client, databaseId, pattern, type, run],
+  );
+  useEffect(() => {
+    if (!isOn) return;
+    scan.more();
+    return () => scan.stop();
+  }, [scan, isOn]);
+  const state = useSyncExternalStore(scan.subscribe, scan.getState);
+  return { scan, state, restart: () => setRun(run + 1) };
+}
