@@ -10,8 +10,9 @@ import {
   readable,
 } from "@studio-databases/client/react";
 import { useQueryClient } from "@tanstack/react-query";
+import { Copy, Trash2 } from "lucide-react";
 import { useCallback, useState } from "react";
-import { Empty } from "@/ui";
+import { Empty, type MenuItems, toast } from "@/ui";
 import { AddKey } from "./add";
 import { useRedis } from "./context";
 import { KeyView } from "./key";
@@ -62,6 +63,30 @@ export function Browser({
     void queries.resetQueries({ queryKey: keys.engine("redis", id, "namespaces") });
   }
 
+  const menu: MenuItems = [
+    {
+      label: "Copy the name",
+      icon: <Copy size={13} aria-hidden />,
+      disabled: !chosen,
+      onSelect: () => {
+        if (chosen) navigator.clipboard.writeText(readable(nameBlob(chosen))).catch(toast.failed);
+      },
+    },
+    ...(mayDelete
+      ? [
+          null,
+          {
+            label: "Delete…",
+            icon: <Trash2 size={13} aria-hidden />,
+            shortcut: "Del",
+            danger: true,
+            disabled: !chosen,
+            onSelect: () => setDeleting(true),
+          },
+        ]
+      : []),
+  ];
+
   return (
     <div className="flex min-h-0 flex-1">
       <aside aria-label="Keys" className="flex w-[clamp(20rem,38%,36rem)] shrink-0 flex-col border-r">
@@ -92,6 +117,7 @@ export function Browser({
               onChoose={choose}
               onDelete={mayDelete ? () => setDeleting(true) : undefined}
               onEnd={onEnd}
+              menu={menu}
             >
               {state.status === "done" ? (
                 <Empty title={pattern || type ? "No key matches." : "This database has no keys."}>
@@ -131,7 +157,10 @@ export function Browser({
           open={deleting}
           onOpenChange={setDeleting}
           name={chosen}
-          onDeleted={() => learn(chosen, undefined)}
+          onDeleted={() => {
+            learn(chosen, undefined);
+            onSearch(keySearch(undefined), true);
+          }}
         />
       ) : null}
     </div>

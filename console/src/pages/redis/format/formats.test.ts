@@ -27,9 +27,13 @@ describe("what was not edited is saved as it was", () => {
   });
 });
 
-it("stores JSON without spaces where it had none", () => {
-  const shown = show(utf8('{"a":[1,2]}'), "json");
-  expect(shown.parse?.('{\n  "a": [1, 2, 3.10]\n}')).toEqual(utf8('{"a":[1,2,3.10]}'));
+it.each([
+  ['{"a":[1,"x, y: z"]}', '{"a":[1,"x, y: z",3.10]}'],
+  ['{"a": [1, "x, y: z"]}', '{"a": [1, "x, y: z", 3.10]}'],
+  ['{\n    "a": []\n}', '{\n    "a": [\n        1,\n        "x, y: z",\n        3.10\n    ]\n}'],
+])("stores JSON in the layout it had: %s", (before, after) => {
+  const shown = show(utf8(before), "json");
+  expect(shown.parse?.('{\n  "a": [1, "x, y: z", 3.10]\n}')).toEqual(utf8(after));
   expect(() => shown.parse?.("{")).toThrow();
 });
 

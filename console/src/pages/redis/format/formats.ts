@@ -147,16 +147,28 @@ function json(bytes: Uint8Array): Shown {
   } catch (error) {
     throw new Error(`It is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const wasCompact = compact(text) === text;
+  const lay = layouts().find((each) => each(text) === text);
   return {
     text: layOut(text),
     language: "json",
     parse: (edited) => {
       JSON.parse(edited);
-      // Spaces are for the eye: what was stored without any is stored so again.
-      return encoder.encode(wasCompact ? compact(edited) : edited);
+      // Spaces are for the eye: what was stored in a known layout is stored in it again.
+      return encoder.encode(lay ? lay(edited) : edited);
     },
   };
+}
+
+/** How programs lay JSON out: JavaScript's way, Python's, indented by two and by four. */
+function layouts(): ((text: string) => string)[] {
+  return [compact, spaced, layOut, (text) => layOut(text, 4)];
+}
+
+/** JSON in a line, with a space after each comma and colon, as Python's `json.dumps` writes it. */
+function spaced(text: string): string {
+  return compact(text).replaceAll(/"(?:[^"\\]|\\.)*"|[,:]/g, (found) =>
+    found === "," || found === ":" ? `${found} ` : found,
+  );
 }
 
 function parseBase64(text: string): Uint8Array {

@@ -2,18 +2,21 @@
 
 import { type RedisName, readable } from "@studio-databases/client/react";
 import { clsx } from "clsx";
-import { type KeyboardEvent, type ReactNode, useEffect, useId } from "react";
+import { type KeyboardEvent, type ReactNode, useId } from "react";
 import { bytes, short } from "@/lib/format";
+import { ContextMenu, type MenuItems } from "@/ui";
 import { Ttl } from "../ttl";
 import { TypeBadge } from "../type-badge";
 import { useRows } from "./rows";
 import type { KeyTable, ListedKey } from "./table";
 
 const ROW_HEIGHT = 28;
-/** Rows before the end at which more is asked for. */
-const NEAR_END = 40;
+const HEADER_HEIGHT = 28;
+/** A narrow list has the names, a wide one the length as well. */
 const COLUMNS =
-  "grid grid-cols-[4.25rem_minmax(0,1fr)_5.25rem_4.5rem] @xl:grid-cols-[4.25rem_minmax(0,1fr)_5.25rem_4.5rem_4rem] items-center gap-x-2 px-3";
+  "grid grid-cols-[3.5rem_minmax(0,1fr)_4.75rem] items-center gap-x-2.5 px-3 " +
+  "@sm:grid-cols-[3.5rem_minmax(0,1fr)_5.25rem_4.25rem] @xl:grid-cols-[3.5rem_minmax(0,1fr)_5.25rem_4.25rem_4rem]";
+const SHOWN_FROM = ["", "", "", "hidden @sm:block", "hidden @xl:block"];
 
 export function KeyList({
   table,
@@ -21,6 +24,7 @@ export function KeyList({
   onChoose,
   onDelete,
   onEnd,
+  menu,
   children,
 }: {
   table: KeyTable;
@@ -28,19 +32,17 @@ export function KeyList({
   onChoose: (name: RedisName) => void;
   /** The Delete key; missing where the caller may not. */
   onDelete?: (() => void) | undefined;
-  /** Called when the last rows come into sight. */
+  /** Called when the last rows are scrolled into sight. */
   onEnd: () => void;
+  /** What a right click on a key, which chooses it, offers. */
+  menu: MenuItems;
   /** Shown instead of rows where there are none. */
   children?: ReactNode;
 }) {
   const { size } = table;
-  const rows = useRows(size, ROW_HEIGHT);
+  const rows = useRows(size, ROW_HEIGHT, HEADER_HEIGHT);
   const id = useId();
   const at = table.indexOf(chosen);
-
-  useEffect(() => {
-    if (size > 0 && rows.end >= size - NEAR_END) onEnd();
-  }, [rows.end, size, onEnd]);
 
   function move(event: KeyboardEvent) {
     if (event.key === "Delete" && at >= 0) return onDelete?.();
@@ -78,39 +80,43 @@ export function KeyList({
     );
   }
   return (
-    <div
-      ref={rows.scroller}
-      role="grid"
-      aria-label="Keys"
-      aria-rowcount={size + 1}
-      aria-activedescendant={at >= rows.first && at < rows.end ? `${id}-${at}` : undefined}
-      tabIndex={0}
-      onKeyDown={move}
-      onScroll={rows.onScroll}
-      className="@container relative min-h-0 flex-1 overflow-y-auto text-xs -outline-offset-2"
-    >
+    <ContextMenu items={menu}>
       <div
-        role="row"
-        tabIndex={-1}
-        aria-rowindex={1}
-        className={clsx(COLUMNS, "sticky top-0 z-10 h-7 border-b bg-surface-200 text-text-light")}
+        ref={rows.scroller}
+        role="grid"
+        aria-label="Keys"
+        aria-rowcount={size + 1}
+        aria-activedescendant={at >= rows.first && at < rows.end ? `${id}-${at}` : undefined}
+        tabIndex={0}
+        onKeyDown={move}
+        onScroll={() => {
+          if (rows.onScroll()) onEnd();
+        }}
+        className="@container relative min-h-0 flex-1 overflow-y-auto text-xs -outline-offset-2"
       >
-        {["Type", "Key", "TTL", "Memory", "Length"].map((label, column) => (
-          <div
-            key={label}
-            role="columnheader"
-            tabIndex={-1}
-            className={clsx("truncate", column > 1 && "text-right", column === 4 && "hidden @xl:block")}
-          >
-            {label}
-          </div>
-        ))}
+        <div
+          role="row"
+          tabIndex={-1}
+          aria-rowindex={1}
+          className={clsx(COLUMNS, "sticky top-0 z-10 h-7 border-b bg-surface-200 text-text-light")}
+        >
+          {["Type", "Key", "TTL", "Memory", "Length"].map((label, column) => (
+            <div
+              key={label}
+              role="columnheader"
+              tabIndex={-1}
+              className={clsx("truncate", column > 1 && "text-right", SHOWN_FROM[column])}
+            >
+              {label}
+            </div>
+          ))}
+        </div>
+        {size === 0 ? children : null}
+        <div role="rowgroup" className="relative" style={{ height: rows.height }}>
+          {shown}
+        </div>
       </div>
-      {size === 0 ? children : null}
-      <div role="rowgroup" className="relative" style={{ height: rows.height }}>
-        {shown}
-      </div>
-    </div>
+    </ContextMenu>
   );
 }
 
@@ -139,6 +145,7 @@ function Row({
       aria-rowindex={row + 2}
       aria-selected={isChosen}
       onClick={() => onChoose(listed.name)}
+      onContextMenu={() => onChoose(listed.name)}
       className={clsx(
         COLUMNS,
         "absolute inset-x-0 cursor-pointer border-b",
@@ -164,13 +171,17 @@ function Row({
       <div role="gridcell" tabIndex={-1} className="truncate text-right text-text-light tabular-nums">
         {listed.isGone ? "deleted" : <Ttl expiresAt={listed.expiresAt} />}
       </div>
-      <div role="gridcell" tabIndex={-1} className="truncate text-right text-text-light tabular-nums">
+      <div
+        role="gridcell"
+        tabIndex={-1}
+        className={clsx("truncate text-right text-text-light tabular-nums", SHOWN_FROM[3])}
+      >
         {listed.memory < 0 ? "–" : bytes(listed.memory)}
       </div>
       <div
         role="gridcell"
         tabIndex={-1}
-        className="hidden truncate text-right text-text-light tabular-nums @xl:block"
+        className={clsx("truncate text-right text-text-light tabular-nums", SHOWN_FROM[4])}
       >
         {listed.length < 0 ? "–" : short(listed.length)}
       </div>

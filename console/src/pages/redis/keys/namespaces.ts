@@ -11,7 +11,7 @@ import {
   useClient,
 } from "@studio-databases/client/react";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useEffect, useMemo } from "react";
+import { useEffect, useMemo, useState } from "react";
 
 /** Keys of the server to look at for one level, before the user is asked. */
 const BUDGET = 500_000;
@@ -93,9 +93,17 @@ export function useLevel(databaseId: string, prefix: Content | undefined, separa
   });
   const { data, hasNextPage, isFetching, isError, fetchNextPage } = found;
   const level = useMemo(() => addUp(data?.pages ?? []), [data]);
-  const isBelowBudget = level.scanned < BUDGET;
+  const [budget, setBudget] = useState(BUDGET);
+  const isBelowBudget = level.scanned < budget;
   useEffect(() => {
     if (hasNextPage && !isFetching && !isError && isBelowBudget) void fetchNextPage();
   }, [hasNextPage, isFetching, isError, isBelowBudget, fetchNextPage]);
-  return { ...found, level };
+  return {
+    ...found,
+    level,
+    /** Counts as much again. */
+    more: () => setBudget(level.scanned + BUDGET),
+    /** Ends with the page that is under way. */
+    stop: () => setBudget(0),
+  };
 }

@@ -18,19 +18,20 @@ export interface Rows {
   /** Rows that fit. */
   page: number;
   show: (row: number) => void;
-  onScroll: () => void;
+  /** Takes the scroller's new place; true where the last rows are in sight. */
+  onScroll: () => boolean;
 }
 
-/** Beyond HIGHEST the rows move faster than the scroll bar. */
-export function useRows(count: number, rowHeight: number): Rows {
+/** `headerHeight` is what sticks above the rows, in pixels. Beyond HIGHEST the rows move faster than the scroll bar. */
+export function useRows(count: number, rowHeight: number, headerHeight: number): Rows {
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const read = useCallback(() => {
     const element = scroller.current;
     if (!element) return;
-    const next = { top: element.scrollTop, height: element.clientHeight };
+    const next = { top: element.scrollTop, height: element.clientHeight - headerHeight };
     setView((before) => (before.top === next.top && before.height === next.height ? before : next));
-  }, []);
+  }, [headerHeight]);
 
   useEffect(() => {
     const element = scroller.current;
@@ -68,6 +69,10 @@ export function useRows(count: number, rowHeight: number): Rows {
     top: (row) => row * rowHeight - above + view.top,
     page,
     show,
-    onScroll: read,
+    onScroll: () => {
+      read();
+      const element = scroller.current;
+      return element !== null && element.scrollTop >= way - view.height;
+    },
   };
 }

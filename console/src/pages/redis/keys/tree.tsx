@@ -108,12 +108,17 @@ function LevelView(props: LevelProps) {
             <Loading className="!p-1.5 !text-xs">
               {level.total > 0 ? `Counting: ${short(level.scanned)} of ~${short(level.total)}` : "Counting…"}
             </Loading>
+            {found.hasNextPage ? (
+              <Button kind="text" onClick={found.stop}>
+                Stop
+              </Button>
+            ) : null}
           </span>
         ) : null}
         {found.hasNextPage && !found.isFetching ? (
           <p className="p-1.5 text-text-light">
             Looked at {short(level.scanned)} of ~{short(level.total)}: counts are too low.{" "}
-            <Button kind="text" onClick={() => found.fetchNextPage()}>
+            <Button kind="text" onClick={found.more}>
               Count on
             </Button>
           </p>

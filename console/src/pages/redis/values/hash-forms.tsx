@@ -1,3 +1,4 @@
+import { ApiError } from "@studio-databases/client";
 import { blobId, inputOf, type RedisName, useRedisChange } from "@studio-databases/client/react";
 import { useState } from "react";
 import { toast } from "@/ui";
@@ -27,16 +28,15 @@ export function AddField({
 
   async function add() {
     if (!field.blob || !content.blob) return;
-    await set.mutateAsync({
-      fields: [
-        {
-          field: field.blob,
-          content: content.blob,
-          absent: true,
-          ...(ttl === undefined ? {} : { ttl_ms: ttl }),
-        },
-      ],
-    });
+    const expiry = ttl === undefined ? {} : { ttl_ms: ttl };
+    try {
+      await set.mutateAsync({
+        fields: [{ field: field.blob, content: content.blob, absent: true, ...expiry }],
+      });
+    } catch (error) {
+      const isTaken = error instanceof ApiError && error.status === 409;
+      throw isTaken ? new Error("There is a field of this name.") : error;
+    }
     toast.done("The field is added.");
     onAdded(blobId(field.blob));
   }
