@@ -3,6 +3,7 @@
 import { type Database, useMay } from "@studio-databases/client/react";
 import { createContext, type ReactNode, useContext } from "react";
 import { isMarked } from "@/lib/engines";
+import { UnsavedProvider } from "./unsaved";
 
 export interface Redis {
   id: string;
@@ -16,7 +17,11 @@ export function RedisProvider({ database, children }: { database: Database; chil
   const allowed = useMay(database.id);
   const readOnly = isMarked(database, "readonly");
   const may = (action: string) => !readOnly && allowed(action);
-  return <Context.Provider value={{ id: database.id, may }}>{children}</Context.Provider>;
+  return (
+    <Context.Provider value={{ id: database.id, may }}>
+      <UnsavedProvider>{children}</UnsavedProvider>
+    </Context.Provider>
+  );
 }
 
 export function useRedis(): Redis {

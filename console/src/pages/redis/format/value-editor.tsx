@@ -1,9 +1,12 @@
 /** Bytes in the format that shows most of them, edited without touching what was not edited. */
 
 import { ApiError } from "@studio-databases/client";
+import { Download } from "lucide-react";
 import { type ReactNode, useMemo, useState } from "react";
+import { saveBlob } from "@/lib/download";
 import { bytes as size } from "@/lib/format";
-import { Badge, Button, Code, Failure, Select, toast } from "@/ui";
+import { Badge, Button, Code, Copy, Failure, IconButton, Select, toast } from "@/ui";
+import { useUnsaved } from "../unsaved";
 import { FORMATS, type Format, guess, type Shown, show } from "./formats";
 
 export function ValueEditor({
@@ -44,8 +47,10 @@ export function ValueEditor({
   const chosen = format ?? (guessed.codec && isPacked ? "hex" : guessed.format);
   const shown = useMemo(() => attempt(() => show(draft, chosen, codec)), [draft, chosen, codec]);
   const edited = text !== undefined && shown.ok && text !== shown.value.text ? text : undefined;
-  const isDirty = edited !== undefined || draft !== bytes;
+  const isOther = useMemo(() => !isSame(draft, bytes), [draft, bytes]);
+  const isDirty = edited !== undefined || isOther;
   const { parse } = shown.ok ? shown.value : {};
+  useUnsaved(isDirty && onSave !== undefined);
   const isConflict = error instanceof ApiError && error.status === 409;
 
   /** The edited bytes; undefined where the text is not of its format. */
@@ -118,6 +123,13 @@ export function ValueEditor({
         <span className="text-text-muted">{size(draft.length)}</span>
         {isDirty ? <Badge tone="warning">not saved</Badge> : null}
         <div className="flex-1" />
+        {shown.ok ? <Copy text={text ?? shown.value.text} label="Copy the value as shown" /> : null}
+        <IconButton
+          label="Save the value to a file"
+          onClick={() => saveBlob(new Blob([draft as Uint8Array<ArrayBuffer>]), "value")}
+        >
+          <Download size={14} aria-hidden />
+        </IconButton>
         {actions}
         {onSave && isDirty ? <Button onClick={undo}>Undo</Button> : null}
         {onSave ? (
@@ -203,6 +215,10 @@ export function Conflict({ onReload, onForce }: { onReload: () => void; onForce:
       </Button>
     </div>
   );
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one === other || (one.length === other.length && one.every((byte, at) => byte === other[at]));
 }
 
 type Attempt<T> = { ok: true; value: T } | { ok: false; error: unknown };

@@ -12,6 +12,7 @@ import { Button, Empty, Failure, Loading } from "@/ui";
 import { useRedis } from "../context";
 import { Stream } from "../streams";
 import { typeName } from "../type-badge";
+import { useGuard } from "../unsaved";
 import { Hash } from "../values/hash";
 import { Json } from "../values/json";
 import { List } from "../values/list";
@@ -47,6 +48,7 @@ export function KeyView({
   const { id } = useRedis();
   const found = useRedisKey(id, name);
   const reset = useResetRedisKey(id, name);
+  const guard = useGuard();
   const isGone = found.error instanceof ApiError && found.error.status === 404;
   const { data } = found;
 
@@ -79,7 +81,13 @@ export function KeyView({
   const Value = VALUES[found.data.type];
   return (
     <section aria-label="Key" className="flex min-w-0 flex-1 flex-col">
-      <KeyHeader name={name} details={found.data} onName={onName} onDelete={onDelete} onRefresh={reset} />
+      <KeyHeader
+        name={name}
+        details={found.data}
+        onName={onName}
+        onDelete={onDelete}
+        onRefresh={() => guard(() => void reset())}
+      />
       {Value ? (
         <Value name={name} length={found.data.length} />
       ) : (

@@ -5,6 +5,8 @@ import { type ReactNode, useCallback } from "react";
 import { count } from "@/lib/format";
 import { Button, type Column, Failure, Grid, IconButton, Loading } from "@/ui";
 
+import { useGuard } from "../unsaved";
+
 /** Elements that are kept; more are reached by a filter or a range. */
 const MOST_ELEMENTS = 50_000;
 
@@ -46,6 +48,7 @@ export function Elements<Row>({
   /** The chosen element. */
   children?: ReactNode;
 }) {
+  const guard = useGuard();
   const { hasNextPage, isFetching, isError, fetchNextPage } = pages;
   const isFull = rows.length >= MOST_ELEMENTS;
   const onEnd = useCallback(() => {
@@ -64,7 +67,9 @@ export function Elements<Row>({
           rowKey={rowKey}
           rowHeight={28}
           selected={selected}
-          onSelect={onSelect}
+          onSelect={(row) => {
+            if (rowKey(row) !== selected) guard(() => onSelect(row));
+          }}
           onEnd={onEnd}
           // A page may be empty and not be the last.
           empty={hasNextPage ? undefined : empty}
@@ -99,17 +104,18 @@ export function ElementPane({
   onClose: () => void;
   children: ReactNode;
 }) {
+  const guard = useGuard();
   return (
     <section
       aria-label={label}
       onKeyDown={(event) => {
-        if (event.key === "Escape" && !event.defaultPrevented) onClose();
+        if (event.key === "Escape" && !event.defaultPrevented) guard(onClose);
       }}
       className="flex h-[46%] min-h-56 shrink-0 flex-col border-t bg-surface-100"
     >
       <header className="flex items-center gap-2 border-b px-4 py-1">
         <h3 className="min-w-0 flex-1 truncate text-sm">{title}</h3>
-        <IconButton label="Close" onClick={onClose}>
+        <IconButton label="Close" onClick={() => guard(onClose)}>
           <X size={14} aria-hidden />
         </IconButton>
       </header>

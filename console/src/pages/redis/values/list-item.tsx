@@ -7,13 +7,14 @@ import {
   usePatchPages,
   useRedisChange,
 } from "@studio-databases/client/react";
-import { Trash2 } from "lucide-react";
+import { ListPlus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { Checkbox, Field, IconButton, Select, toast } from "@/ui";
 import { typed } from "../bytes-field";
 import { useRedis } from "../context";
 import { ElementValue } from "./element-value";
 import { ElementPane } from "./elements";
+import { InsertItem } from "./insert-item";
 import type { Item } from "./list";
 import { MembersField, membersOf } from "./members-field";
 import { FormPanel } from "./panel";
@@ -31,7 +32,7 @@ export function ItemPane({
   onReload: () => void;
 }) {
   const { id, may } = useRedis();
-  const [removing, setRemoving] = useState(false);
+  const [open, setOpen] = useState<"remove" | "insert">();
   const set = useRedisChange(id, name, "list/set");
   const patch = usePatchPages<RedisListPage>();
 
@@ -60,18 +61,36 @@ export function ItemPane({
         onReload={onReload}
         onSave={may("redis.list.set") ? save : undefined}
         actions={
-          may("redis.list.remove") && !isCut ? (
-            <IconButton label="Remove items that equal this one" onClick={() => setRemoving(true)}>
-              <Trash2 size={14} aria-hidden />
-            </IconButton>
-          ) : null
+          // Both find the item by its value, so all of it has to be here.
+          isCut ? null : (
+            <>
+              {may("redis.list.insert") ? (
+                <IconButton label="Insert an item beside this one" onClick={() => setOpen("insert")}>
+                  <ListPlus size={14} aria-hidden />
+                </IconButton>
+              ) : null}
+              {may("redis.list.remove") ? (
+                <IconButton label="Remove items that equal this one" onClick={() => setOpen("remove")}>
+                  <Trash2 size={14} aria-hidden />
+                </IconButton>
+              ) : null}
+            </>
+          )
         }
       />
-      {removing ? (
+      {open === "insert" ? (
+        <InsertItem
+          name={name}
+          pivot={item.content}
+          onClose={() => setOpen(undefined)}
+          onInserted={onReload}
+        />
+      ) : null}
+      {open === "remove" ? (
         <RemoveItems
           name={name}
           item={item}
-          onClose={() => setRemoving(false)}
+          onClose={() => setOpen(undefined)}
           onRemoved={() => {
             onClose();
             onReload();

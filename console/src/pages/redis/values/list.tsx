@@ -12,6 +12,7 @@ import { InlineField } from "../inline-field";
 import { Bytes } from "../name";
 import { Elements } from "./elements";
 import { ItemPane, PushItems } from "./list-item";
+import { ListMore } from "./list-more";
 
 export interface Item {
   index: number;
@@ -71,6 +72,7 @@ export function List({ name, length }: { name: RedisName; length: number }) {
               Push items
             </Button>
           ) : null}
+          <ListMore name={name} length={length} onChanged={() => void reset()} />
         </>
       }
       empty={<Empty title={length > 0 ? "No items from there on." : "The list is empty."} />}

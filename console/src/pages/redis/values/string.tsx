@@ -7,6 +7,7 @@ import {
 import { Failure, Loading } from "@/ui";
 import { useRedis } from "../context";
 import { ValueEditor } from "../format/value-editor";
+import { HyperLogLog, isHyperLogLog } from "./hyperloglog";
 import { LongString } from "./long-string";
 
 /** Bytes of a string that is loaded and edited as a whole. */
@@ -28,15 +29,18 @@ function ShortString({ name }: { name: RedisName }) {
   // It has grown since its length was asked for.
   if (length > bytes.length) return <LongString name={name} />;
   return (
-    <ValueEditor
-      label="Value"
-      bytes={bytes}
-      onReload={reset}
-      onSave={
-        may("redis.key.set")
-          ? (next, force) => save.mutateAsync({ bytes: next, expected: force ? undefined : bytes })
-          : undefined
-      }
-    />
+    <>
+      {isHyperLogLog(bytes) ? <HyperLogLog name={name} /> : null}
+      <ValueEditor
+        label="Value"
+        bytes={bytes}
+        onReload={reset}
+        onSave={
+          may("redis.key.set")
+            ? (next, force) => save.mutateAsync({ bytes: next, expected: force ? undefined : bytes })
+            : undefined
+        }
+      />
+    </>
   );
 }
