@@ -33,8 +33,13 @@ function Overlay({
   useEffect(() => {
     const element = dialog.current;
     if (!element || !open) return;
+    const before = focused();
     element.showModal();
-    return () => element.close();
+    return () => {
+      element.close();
+      // It has left the page by now, and the browser gives the focus back only to what opened one that has not.
+      if (before?.isConnected) before.focus();
+    };
   }, [open]);
 
   if (!open) return null;
@@ -79,6 +84,13 @@ function Overlay({
       </div>
     </dialog>
   );
+}
+
+/** What has the focus, inside of an editor's shadow root, too. */
+function focused(): HTMLElement | null {
+  const found = document.activeElement;
+  const inner = found?.shadowRoot?.activeElement ?? found;
+  return inner instanceof HTMLElement ? inner : null;
 }
 
 /** A dialog in the middle, for a decision. */
