@@ -104,7 +104,7 @@ async def test_deleting_every_document_shows_them_first_and_asks_for_the_name(
     await page.get_by_role("button", name="Delete…", exact=True).click()
     await page.get_by_role("button", name="Preview").click()
     await expect(page.get_by_role("region", name="Preview")).to_contain_text("3 documents would be deleted")
-    assert await mongodb("POST", "documents/count", body("many")) == '{"count":3,"precision":"estimated"}'
+    assert (await mongodb("POST", "documents/find", body("many"))).count('"n":') == 3
     await page.get_by_role("button", name="Delete 3 documents…").click()
     delete = page.get_by_role("button", name="Delete", exact=True)
     await expect(delete).to_be_disabled()

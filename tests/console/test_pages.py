@@ -26,6 +26,8 @@ PAGES = {
     "api keys": "/api-keys",
     "redis": "/databases/{redis}/redis",
     "mongodb": "/databases/{mongodb}/mongodb",
+    "documents": "/databases/{mongodb}/mongodb?db=shop&collection=types",
+    "table of documents": "/databases/{mongodb}/mongodb?db=shop&collection=orders&layout=table",
     "bun": "/databases/{bun_api}/bun",
     "bun calls": "/databases/{bun_api}/bun?view=calls",
     "bun health": "/databases/{bun_api}/bun?view=health",

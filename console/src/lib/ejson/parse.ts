@@ -7,7 +7,9 @@ import { constructed, regularExpression } from "./shell";
 const MAX_DEPTH = 250;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-const SPACE = /[ \t\r\n]*/y;
+const SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0d, 0x0a]);
+const FIRST_PRINTABLE = 0x20;
+const BACKSLASH = 0x5c;
 const NAME = /[\p{L}_$][\p{L}\p{N}_$]*/uy;
 const REGEX = /\/((?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([a-z]*)/y;
 const LITERALS: ReadonlyMap<string, boolean | null> = new Map<string, boolean | null>([
@@ -62,8 +64,10 @@ class Reader {
       return array(this.list("]", depth));
     }
     if (char === '"' || (this.shell && char === "'")) return string(this.quoted(char));
-    const digits = this.match(NUMBER);
-    if (digits) return number(digits[0]);
+    if (char === "-" || (char >= "0" && char <= "9")) {
+      const digits = this.match(NUMBER);
+      if (digits) return number(digits[0]);
+    }
     if (this.shell && char === "/") {
       const found = this.match(REGEX);
       if (found) return regularExpression(found[1] ?? "", found[2] ?? "");
@@ -129,6 +133,8 @@ class Reader {
   /** A string; its end is searched by hand, since a regular expression gives up on one of some megabytes. */
   private quoted(quote: string): string {
     const from = this.at;
+    const simple = this.simple(quote.charCodeAt(0));
+    if (simple !== undefined) return simple;
     let end = from + 1;
     for (;;) {
       end = this.text.indexOf(quote, end);
@@ -147,8 +153,22 @@ class Reader {
     }
   }
 
+  /** A string without escapes, which most are; undefined for any other. */
+  private simple(quote: number): string | undefined {
+    const from = this.at + 1;
+    for (let at = from; at < this.text.length; at += 1) {
+      const code = this.text.charCodeAt(at);
+      if (code === quote) {
+        this.at = at + 1;
+        return this.text.slice(from, at);
+      }
+      if (code === BACKSLASH || code < FIRST_PRINTABLE) return undefined;
+    }
+    return undefined;
+  }
+
   private space(): void {
-    this.match(SPACE);
+    while (SPACE.has(this.text.charCodeAt(this.at))) this.at += 1;
   }
 
   private take(char: string): boolean {

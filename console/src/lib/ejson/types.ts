@@ -57,7 +57,7 @@ const INT64_LIMIT = 2n ** 63n;
 export function wrapper(node: Node): { name: string; value: Node } | undefined {
   if (node.kind !== "object") return undefined;
   const [first, second] = node.members;
-  if (!first || !WRAPPERS.has(first.name)) return undefined;
+  if (!first?.name.startsWith("$") || !WRAPPERS.has(first.name)) return undefined;
   if (node.members.length === 1) return first;
   const scoped = first.name === "$code" && second?.name === "$scope" && node.members.length === 2;
   return scoped ? first : undefined;
