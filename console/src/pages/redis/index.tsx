@@ -1,5 +1,6 @@
 /** Redis: its keys and their values, and beside them what `operations/` adds. */
 
+import { useMay } from "@studio-databases/client/react";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Suspense } from "react";
 import { EnginePage } from "@/lib/engine-page";
@@ -9,7 +10,7 @@ import { RedisProvider } from "./context";
 import { OPERATIONS } from "./operations";
 import type { RedisSearch } from "./search";
 
-const VIEWS = [{ value: "browser", label: "Browser" }, ...OPERATIONS];
+const BROWSER = { value: "browser", label: "Browser" };
 
 export function RedisPage() {
   const route = getRouteApi("/databases/$id/redis");
@@ -17,11 +18,13 @@ export function RedisPage() {
   const search: RedisSearch = route.useSearch();
   const navigate = useNavigate({ from: "/databases/$id/redis" });
   const { view = "browser" } = search;
-  const Operation = OPERATIONS.find((each) => each.value === view)?.component;
+  const may = useMay(id);
+  const operations = OPERATIONS.filter((each) => may(each.needs));
+  const Operation = operations.find((each) => each.value === view)?.component;
   return (
     <EnginePage
       id={id}
-      views={VIEWS}
+      views={[BROWSER, ...operations]}
       view={view}
       onView={(next) => navigate({ search: (before) => ({ ...before, view: next }) })}
     >
