@@ -17,7 +17,8 @@ export STATE_DIR
 
 # What to check; folders that don't exist yet don't count.
 CODE := $(wildcard benchmarks deploy gateway services tests tools)
-# What to test: `make test TESTS=tests/local` runs a part, without the demand for coverage.
+# What to test: `make test TESTS=tests/local` runs a part, without the demand for coverage and by one worker unless
+# it says otherwise: `TESTS="--workers 3 tests/local"`.
 TESTS ?=
 # The lines of services/ and gateway/ that the tests must run, in percent.
 COVERAGE := 90

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
+from deploy.local import ports
 from tests.gateway.harness import (
     MONGODB,
     REDIS,
@@ -14,7 +15,6 @@ from tests.gateway.harness import (
     Gateway,
     Script,
     Service,
-    free_port,
     running_gateway,
 )
 
@@ -22,9 +22,9 @@ from tests.gateway.harness import (
 @pytest.fixture(scope="session")
 async def services() -> AsyncIterator[dict[str, Service]]:
     found = {
-        "registry": Service(Script(), (REGISTRY,), free_port()),
-        "redis": Service(Script(), (REDIS,), free_port()),
-        "mongodb": Service(Script(), (MONGODB,), free_port()),
+        "registry": Service(Script(), (REGISTRY,), ports.pick()),
+        "redis": Service(Script(), (REDIS,), ports.pick()),
+        "mongodb": Service(Script(), (MONGODB,), ports.pick()),
     }
     for service in found.values():
         await service.start()

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import socket
 import ssl
 import sys
 import time
@@ -28,7 +27,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from deploy.local import tls
+from deploy.local import ports, tls
 from services.runtime import statuses
 from services.runtime.contract import load_contract
 from services.runtime.errors import StudioError
@@ -211,14 +210,6 @@ async def until(condition: Callable[[], bool], *, timeout_s: float = 30) -> None
             await asyncio.sleep(0.01)
 
 
-def free_port() -> int:
-    """A TCP port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def token(
     role: str = "owner", *, secret: str = JWT_SECRET, expires_in_s: int = 3600, **claims: object
 ) -> str:
@@ -299,7 +290,7 @@ class Gateway:
 @contextlib.asynccontextmanager
 async def running_gateway(directory: Path, **environment: str) -> AsyncIterator[Gateway]:
     """Runs a gateway with these variables until the block ends."""
-    port = free_port()
+    port = ports.pick()
     state = directory / "state"
     output = directory / "output.log"
     variables = {

@@ -14,6 +14,7 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
+from deploy.local import ports
 from gateway import filters
 from gateway.settings import GatewaySettings
 from services.runtime.auth import sessions
@@ -26,7 +27,6 @@ from tests.gateway.harness import (
     Gateway,
     Script,
     Service,
-    free_port,
     running_gateway,
     token,
 )
@@ -47,8 +47,8 @@ async def limited(
         tmp_path_factory.mktemp("limits"),
         REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
         REDIS_SVC_ADDRESS=f"127.0.0.1:{services['redis'].port}",
-        BUN_PROXY_HTTP_ADDRESS=f"127.0.0.1:{free_port()}",
-        BUN_PROXY_ADDRESS=f"127.0.0.1:{free_port()}",
+        BUN_PROXY_HTTP_ADDRESS=f"127.0.0.1:{ports.pick()}",
+        BUN_PROXY_ADDRESS=f"127.0.0.1:{ports.pick()}",
         SERVICE_TOKEN_SECRET=SERVICE_SECRET,
         GATEWAY_TRUSTED_HOPS="1",
         GATEWAY_RATE_PER_ADDRESS="4",

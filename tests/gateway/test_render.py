@@ -18,11 +18,12 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 from pydantic import SecretStr
 
+from deploy.local import ports
 from gateway import __main__, auth, clusters, fields, paths, render, routes, run
 from gateway.settings import GatewaySettings
 from services.runtime.auth import sessions
 from services.runtime.contract import Contract, HttpRule, load_contract
-from tests.gateway.harness import JWT_SECRET, ROOT, free_port
+from tests.gateway.harness import JWT_SECRET, ROOT
 
 SERVICE_SECRET = "services-of-the-gateway-tests-0123456789"
 FILES = render.Files(Path("/state"))
@@ -138,7 +139,7 @@ def test_render_prints_no_secret(capsys: pytest.CaptureFixture[str], monkeypatch
 
 def test_render_is_the_same_each_time() -> None:
     command = [sys.executable, "-m", "gateway", "render"]
-    environment = {"JWT_SECRET": JWT_SECRET, "GATEWAY_PORT": str(free_port()), "PYTHONHASHSEED": "random"}
+    environment = {"JWT_SECRET": JWT_SECRET, "GATEWAY_PORT": str(ports.pick()), "PYTHONHASHSEED": "random"}
     first, second = (
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stdout
         for _ in range(2)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from deploy.local import ports
 from gateway import render
 from gateway.settings import GatewaySettings
 from services.runtime.contract import load_contract
@@ -29,7 +30,6 @@ from tests.gateway.harness import (
     Gateway,
     Script,
     Service,
-    free_port,
     running_gateway,
 )
 from tests.support.tls import Authority, Certificate, Installed, served
@@ -62,7 +62,7 @@ def own(authority: Authority, folder: Path) -> Installed:
 
 @pytest.fixture(scope="module")
 async def service() -> AsyncIterator[Service]:
-    made = Service(Script(), (REDIS,), free_port())
+    made = Service(Script(), (REDIS,), ports.pick())
     made.script.returns("GetValue", redis_pb2.GetValueResponse(key="a"))
     yield made
     await made.stop()

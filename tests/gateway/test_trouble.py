@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from deploy.local import ports
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import redis_service_pb2 as redis_pb
@@ -22,7 +23,6 @@ from tests.gateway.harness import (
     Gateway,
     Script,
     Service,
-    free_port,
     running_gateway,
     token,
     until,
@@ -36,7 +36,7 @@ SET = f"/api/platform/redis/{DATABASE_ID}/set"
 
 @pytest.fixture
 async def own_redis() -> AsyncIterator[Service]:
-    service = Service(Script(), (REDIS,), free_port())
+    service = Service(Script(), (REDIS,), ports.pick())
     await service.start()
     service.script.returns("GetStatus", redis_pb.GetStatusResponse(service="redis_svc"))
     service.script.returns("SetValue", redis_pb.SetValueResponse(length=1))

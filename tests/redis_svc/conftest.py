@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Protocol
 import pytest
 from redis.asyncio import Redis
 
+from deploy.local import ports
 from services.redis_svc.client import RedisClient
 from services.redis_svc.limits import DEFAULTS
 from services.redis_svc.url import parse
@@ -69,9 +69,7 @@ def redis_server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("redis-server is not installed here")
     folder: Path = tmp_path_factory.mktemp("redis-server")
     path = folder / "redis.sock"
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = ports.pick()
     options = ["--port", str(port), "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
     with subprocess.Popen([program, "--bind", "127.0.0.1", *options], stdout=subprocess.DEVNULL) as process:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from deploy.local import ports
 from services.redis_svc.app import open_app as open_redis
 from services.redis_svc.settings import Settings as RedisSettings
 from services.runtime.server import serve
@@ -32,15 +32,10 @@ Session = psycopg.Connection[tuple[Any, ...]]
 Code = grpc.StatusCode
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 async def pair(migrated_url: str) -> AsyncIterator[tuple[Registry, RedisServiceStub]]:
     """A registry and a Redis service that know each other."""
-    port = free_port()
+    port = ports.pick()
     async with running_registry(settings(migrated_url, redis_svc_address=f"127.0.0.1:{port}")) as registry:
         stop = asyncio.Event()
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -109,7 +104,7 @@ async def test_a_connection_that_fails_names_its_stage_and_is_not_stored(
 ) -> None:
     registry, _ = pair
     server = await start_valkey(password="right")
-    wrong: dict[str, Any] = {"password": "wrong", "port": free_port(), "host": "no.such.invalid"}
+    wrong: dict[str, Any] = {"password": "wrong", "port": ports.pick(), "host": "no.such.invalid"}
     fields = {"host": server.host, "port": server.port, "password": "right", change: wrong[change]}
     found = await registry.test(type="redis", **fields)
     assert (found.success, found.stage, found.error_code) == (False, stage, error_code)

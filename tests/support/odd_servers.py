@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
+
+from deploy.local import ports
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -56,8 +57,5 @@ async def odd_servers() -> AsyncIterator[StartServer]:
 
 
 def unused_port() -> int:
-    """A loopback port where nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A loopback port where nobody listens, and which nobody is given: not below us, and not in a process beside us."""
+    return ports.pick()

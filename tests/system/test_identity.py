@@ -93,6 +93,8 @@ async def test_a_key_opens_every_service_until_it_is_revoked(
         "sdb_",
         "sdb_x_y",
     ],
+    # Each worker makes up keys of its own, and all must collect the same tests.
+    ids=["unknown", "cut", "longer", "two values", "prefix alone", "no key"],
 )
 async def test_forged_keys_are_refused(browser: httpx.AsyncClient, credential: str) -> None:
     answer = await browser.get(LIST, headers=bearer(credential))

@@ -262,7 +262,7 @@ async def test_events_come_while_the_body_still_arrives(mongo_api: MongoApi, mon
         (b'{"a": 1} x', {}, "Row 2, in line 1, is no JSON object"),
         (b"1f8b", {}, "is no JSON object"),
         (b"\x1f\x8b\x08damaged", {}, "damaged"),
-        (gzip.compress(b"[]")[:-4], {}, "cut off"),
+        (gzip.compress(b"[]", mtime=0)[:-4], {}, "cut off"),
         (b"", {"format": "xml"}, "format"),
         (b"a,a\n", {"format": "csv"}, "twice"),
         (b"a\n", {"format": "csv", "types": "b=int32"}, "no column"),
