@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from gateway import console
 from gateway.settings import GatewaySettings
@@ -131,6 +132,6 @@ async def test_without_a_build_there_are_no_pages(gateway: Gateway) -> None:
 
 
 def test_a_directory_without_a_build_is_refused(tmp_path: Path) -> None:
-    settings = GatewaySettings(jwt_secret=JWT_SECRET, console_dir=tmp_path)
+    settings = GatewaySettings(jwt_secret=SecretStr(JWT_SECRET), console_dir=tmp_path)
     with pytest.raises(SystemExit, match=r"CONSOLE_DIR holds no index\.html"):
         list(console.routes(settings, tmp_path))

@@ -55,7 +55,7 @@ export function Field({ label, hint, error, optional, className, children }: Fie
     <div className={clsx("flex flex-col gap-1.5", className)}>
       <label htmlFor={id} className="text-sm text-text-light">
         {label}
-        {optional ? <span className="ml-1.5 text-xs text-text-muted">optional</span> : null}
+        {optional ? <span className="text-xs text-text-muted"> optional</span> : null}
       </label>
       {children({ id, "aria-describedby": described, "aria-invalid": error ? true : undefined })}
       {described ? (
