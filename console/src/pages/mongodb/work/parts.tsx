@@ -42,12 +42,30 @@ export function RunButton({
   );
 }
 
-/** A document, or another value, as text. */
+/** A document, or another value, as text; long lines are broken. */
 export function Value({ node, className = "" }: { node: Node; className?: string }) {
   return (
-    <pre className={`overflow-x-auto font-mono text-xs leading-5 whitespace-pre ${className}`}>
+    <pre className={`font-mono text-xs leading-5 break-words whitespace-pre-wrap ${className}`}>
       {shown(node)}
     </pre>
+  );
+}
+
+/** What scrolls, and is reached by the keyboard whatever is in it. */
+export function Scroll({
+  label,
+  className = "",
+  children,
+}: {
+  label: string;
+  className?: string;
+  children: ReactNode;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: without it the keyboard could not scroll
+    <section aria-label={label} tabIndex={0} className={`overflow-auto ${className}`}>
+      {children}
+    </section>
   );
 }
 

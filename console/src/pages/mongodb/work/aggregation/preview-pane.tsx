@@ -1,7 +1,7 @@
 import type { MongoStagePreview } from "@studio-databases/client/react";
 import type { ReactNode } from "react";
 import { type Exact, listOf } from "../exact";
-import { Value } from "../parts";
+import { Scroll, Value } from "../parts";
 
 /** The first documents that come out of a stage, side by side; or why there are none. */
 export function PreviewPane({
@@ -39,19 +39,16 @@ export function PreviewPane({
   const documents = listOf(preview.node, "documents");
   if (documents.length === 0) return <Note>No documents come out of it.</Note>;
   return (
-    <ol
-      aria-label={label}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-      tabIndex={0}
-      className="flex max-h-44 gap-2 overflow-auto border-t p-2 lg:border-t-0 lg:border-l"
-    >
-      {documents.map((each, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: what a pipeline gives may have no `_id`
-        <li key={index} className="w-72 shrink-0 self-start rounded-md border bg-surface px-2 py-1">
-          <Value node={each} className="max-w-full" />
-        </li>
-      ))}
-    </ol>
+    <Scroll label={label} className="max-h-44 border-t p-2 lg:border-t-0 lg:border-l">
+      <ol className="flex gap-2">
+        {documents.map((each, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: what a pipeline gives may have no `_id`
+          <li key={index} className="w-72 shrink-0 self-start rounded-md border bg-surface px-2 py-1">
+            <Value node={each} />
+          </li>
+        ))}
+      </ol>
+    </Scroll>
   );
 }
 

@@ -2,7 +2,7 @@ import type { MongoAggregation } from "@studio-databases/client/react";
 import { duration } from "@/lib/format";
 import { Button, Empty, Failure, Loading } from "@/ui";
 import { type Exact, listOf } from "../exact";
-import { Documents } from "../parts";
+import { Documents, Scroll } from "../parts";
 import type { Work } from "../use-work";
 
 /** What a run has given: its first documents, or where it wrote to. */
@@ -34,10 +34,10 @@ export function Results({
   }
   return (
     <div className="flex h-full flex-col">
-      <div className="min-h-0 flex-1 overflow-y-auto p-4">
+      <Scroll label="Results" className="min-h-0 flex-1 p-4">
         {documents.length === 0 ? <Empty title="No documents come out of the pipeline." /> : null}
         <Documents label="Documents" documents={documents} />
-      </div>
+      </Scroll>
       <p role="status" className="border-t px-4 py-1.5 text-xs text-text-light">
         {truncated
           ? `The first ${documents.length} documents`

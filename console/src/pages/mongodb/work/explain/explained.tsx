@@ -6,7 +6,7 @@ import { Badge, Button } from "@/ui";
 import { type Exact, hasContent } from "../exact";
 import { BuildIndex } from "../indexes/build";
 import { keysOf } from "../indexes/keys";
-import { Figure, Value } from "../parts";
+import { Figure, Scroll, Value } from "../parts";
 import { PlanTree } from "./tree";
 
 const TONES = { ok: "good", warn: "warning", bad: "bad" } as const;
@@ -80,7 +80,9 @@ export function Explained({
       {hasContent(raw) ? (
         <details className="rounded-md border bg-surface-100">
           <summary className="cursor-pointer px-4 py-2 text-sm">The server's own answer</summary>
-          <Value node={raw} className="max-h-[32rem] overflow-y-auto border-t p-4" />
+          <Scroll label="The server's own answer" className="max-h-[32rem] border-t p-4">
+            <Value node={raw} />
+          </Scroll>
         </details>
       ) : null}
     </div>

@@ -6,7 +6,7 @@ import { count, duration } from "@/lib/format";
 import { Badge, Code, Empty, Failure, Input, Progress, Select } from "@/ui";
 import { useCompletion } from "../complete";
 import { problemOf, sent } from "../exact";
-import { RunButton, Toolbar } from "../parts";
+import { RunButton, Scroll, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
 import { useWork } from "../use-work";
 import { FieldDetails } from "./details";
@@ -85,7 +85,7 @@ export function Schema({ databaseId, databaseName, collection }: WorkProps) {
       {found?.done ? (
         <>
           <div className="flex min-h-0 flex-1">
-            <aside aria-label="Fields" className="flex w-[26rem] max-w-[45%] shrink-0 flex-col border-r">
+            <aside aria-label="Fields" className="flex w-[26rem] max-w-[50%] shrink-0 flex-col border-r">
               <div className="border-b p-2">
                 <Input
                   aria-label="Search fields"
@@ -97,9 +97,9 @@ export function Schema({ databaseId, databaseName, collection }: WorkProps) {
               </div>
               <FieldList fields={fields} chosen={field?.path} onChoose={setChosen} />
             </aside>
-            <div className="min-w-0 flex-1 overflow-y-auto p-4">
+            <Scroll label="Field" className="min-w-0 flex-1 p-4">
               {field ? <FieldDetails field={field} /> : <Empty title="No fields." />}
-            </div>
+            </Scroll>
           </div>
           <p role="status" className="flex items-center gap-2 border-t px-4 py-1.5 text-xs text-text-light">
             {count(found.analyzed)} documents

@@ -4,7 +4,7 @@ import { type MongoServerStatus, useMongoServerStatus } from "@studio-databases/
 import { useEffect, useState } from "react";
 import { bytes, count, duration, short } from "@/lib/format";
 import { Failure, Loading } from "@/ui";
-import { Missing } from "../parts";
+import { Missing, Scroll } from "../parts";
 import type { WorkProps } from "../types";
 import { Members } from "./members";
 import { Rates, type Reading } from "./rates";
@@ -26,7 +26,7 @@ export function Server({ databaseId }: WorkProps) {
   if (found.isPending) return <Loading>Asking the server…</Loading>;
   if (!data) return <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} />;
   return (
-    <div className="min-h-0 flex-1 overflow-y-auto">
+    <Scroll label="Server" className="min-h-0 flex-1">
       {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
       <div className="flex flex-col gap-4 p-4">
         <header className="flex flex-wrap items-baseline gap-x-4 gap-y-1 text-sm">
@@ -48,7 +48,7 @@ export function Server({ databaseId }: WorkProps) {
         <Recommendations databaseId={databaseId} />
       </div>
       <Missing of={data.unavailable} />
-    </div>
+    </Scroll>
   );
 }
 
