@@ -124,7 +124,7 @@ export function Grid<Row>({
             </div>
           ))}
         </div>
-        {rows.length === 0 ? empty : null}
+        {rows.length === 0 && empty ? <Whole>{empty}</Whole> : null}
         <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
           {shown.map((item) => {
             const row = rows[item.index];
@@ -162,7 +162,18 @@ export function Grid<Row>({
           })}
         </div>
       </div>
-      {footer}
+      {footer ? <Whole>{footer}</Whole> : null}
+    </div>
+  );
+}
+
+/** A row of one cell: a grid has nothing but rows. */
+function Whole({ children }: { children: ReactNode }) {
+  return (
+    <div role="row" tabIndex={-1}>
+      <div role="gridcell" tabIndex={-1}>
+        {children}
+      </div>
     </div>
   );
 }

@@ -1,4 +1,5 @@
 import { type Database, useDatabaseHealth } from "@studio-databases/client/react";
+import { Link } from "@tanstack/react-router";
 import { engineOf, isMarked } from "@/lib/engines";
 import { ago, duration, moment } from "@/lib/format";
 import { Sparkline } from "@/lib/sparkline";
@@ -35,7 +36,13 @@ export const columns: readonly Column<Database>[] = [
     cell: (database) => (
       <span className="flex items-center gap-2">
         <span className="text-text-light">{engineOf(database).icon}</span>
-        <span className="truncate font-medium">{database.name}</span>
+        <Link
+          to="/databases/$id"
+          params={{ id: database.id }}
+          className="truncate font-medium hover:underline"
+        >
+          {database.name}
+        </Link>
         {isMarked(database, "production") ? <Badge tone="warning">production</Badge> : null}
         {isMarked(database, "readonly") ? <Badge>read-only</Badge> : null}
         {database.source === "environment" ? <Badge tone="info">environment</Badge> : null}

@@ -25,6 +25,7 @@ export function Databases() {
   const navigate = useNavigate({ from: "/databases" });
   const may = useMay();
   const [adding, setAdding] = useState(false);
+  const [selected, setSelected] = useState<string>();
   const filters = useDebounced({ project_ref: projectRef, ...wanted });
   const found = useDatabases(filters);
   const rows = found.data?.pages.flatMap((page) => page.databases) ?? [];
@@ -97,7 +98,9 @@ export function Databases() {
           columns={columns}
           rowKey={(database) => database.id}
           rowHeight={42}
-          onSelect={(database) => navigate({ to: "/databases/$id", params: { id: database.id } })}
+          selected={selected}
+          onSelect={(database) => setSelected(database.id)}
+          onOpen={(database) => navigate({ to: "/databases/$id", params: { id: database.id } })}
           onEnd={() => {
             if (found.hasNextPage && !found.isFetchingNextPage) found.fetchNextPage();
           }}
