@@ -10,7 +10,8 @@ export default defineConfig({
   base: "/databases-console/",
   plugins: [react(), tailwindcss()],
   resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
-  server: { proxy: { "/api": GATEWAY } },
+  // The gateway takes cookies from its own pages alone.
+  server: { proxy: { "/api": { target: GATEWAY, headers: { origin: GATEWAY } } } },
   build: {
     // Nothing inline: the page's Content-Security-Policy allows files of this origin only.
     assetsInlineLimit: 0,
