@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -72,3 +73,23 @@ def test_nobody_takes_the_name_of_an_api_key() -> None:
 def test_a_subject_that_cannot_be_recorded_is_none(subject: str) -> None:
     with pytest.raises(WrongCredentialError, match="subject"):
         caller_of(claims(role="owner", sub=subject))
+
+
+def test_a_token_for_one_session_has_an_id_by_which_it_ends() -> None:
+    assert caller_of(claims(studio_once=True, jti="link-1", exp=time.time() + 600)).credential_id == "link-1"
+    assert caller_of(claims(jti="link-1")).credential_id == ""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"studio_once": True},
+        {"studio_once": True, "jti": ""},
+        {"studio_once": True, "jti": 7},
+        {"studio_once": True, "jti": "x" * 65},
+        {"studio_once": "yes", "jti": "link-1", "exp": time.time() + 3600},
+    ],
+)
+def test_a_token_for_one_session_without_an_id_or_without_an_end_is_none(more: dict[str, Any]) -> None:
+    with pytest.raises(WrongCredentialError, match="for one session"):
+        caller_of(claims(**more))

@@ -314,3 +314,14 @@ async def test_a_stream_ends_when_its_key_is_revoked(
         with contextlib.suppress(httpx.HTTPError):
             text = "".join([line async for line in stream.aiter_lines()])
             assert "AUTH_INVALID_TOKEN" in text
+
+
+async def test_a_token_for_one_session_opens_one_and_is_refused_everywhere_from_then_on(
+    system: LocalSystem, browser: httpx.AsyncClient, paths: list[str]
+) -> None:
+    token = system.sign_in_link().partition("#sign-in=")[2]
+    system.credentials.add(token)
+    assert (await browser.post(SESSION, headers=bearer(token), json={})).status_code == 201
+    await refused_everywhere(browser, paths, bearer(token))
+    again = await browser.post(SESSION, headers=bearer(token), json={})
+    assert (again.status_code, again.json()["error_code"]) == (401, "AUTH_INVALID_TOKEN")
