@@ -7,6 +7,7 @@ import { useClient } from "./client";
 import { keys } from "./keys";
 
 const PERMISSIONS_STALE_MS = 60_000;
+const CHANGING = new Set(["developer", "administrator", "owner"]);
 
 /** The session of the browser's cookie; null where there is none. */
 export function sessionQuery(client: Client) {
@@ -55,6 +56,13 @@ export function usePermissions(databaseId?: string) {
     },
     staleTime: PERMISSIONS_STALE_MS,
   });
+}
+
+/** Whether the caller may change data of a database, where what changes it is no rpc: requests to a Bun API, SQL. False until
+ * it is known. */
+export function useMayChange(databaseId: string): boolean {
+  const database = usePermissions(databaseId).data?.database;
+  return database !== undefined && !database.read_only && CHANGING.has(database.role);
 }
 
 /** Whether the caller may do something, by the action's name in the contract: `redis.key.set`. False until it is known. */

@@ -1,7 +1,6 @@
-import { type BunRoute, type Database, useClient, useMay } from "@studio-databases/client/react";
+import { type BunRoute, type Database, useClient, useMayChange } from "@studio-databases/client/react";
 import { Plus, Send, Square, Trash2 } from "lucide-react";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { isMarked } from "@/lib/engines";
 import { Button, Code, Failure, IconButton, Input, Select } from "@/ui";
 import { Parameters } from "./parameters";
 import { Response } from "./response";
@@ -14,7 +13,7 @@ const CHANGING = ["POST", "PUT", "PATCH", "DELETE"];
 /** The request builder: a route from the list, or whatever one types. */
 export function Requests({ database }: { database: Database }) {
   const client = useClient();
-  const may = useMay(database.id);
+  const mayChange = useMayChange(database.id);
   const [route, setRoute] = useState<BunRoute>();
   const [draft, setDraft] = useState<Draft>({ method: "GET", path: "/", headers: [], body: "" });
   const [answer, setAnswer] = useState<Answer>();
@@ -23,7 +22,6 @@ export function Requests({ database }: { database: Database }) {
   const control = useRef<AbortController>(null);
   useEffect(() => () => control.current?.abort(), []);
 
-  const mayChange = may("bun.forward.change") && !isMarked(database, "readonly");
   const methods = mayChange ? [...READING, ...CHANGING] : READING;
   const takesBody = !["GET", "HEAD"].includes(draft.method);
 

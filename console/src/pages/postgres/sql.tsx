@@ -1,4 +1,4 @@
-import { type PgRow, SqlError, useMay, useRunSql } from "@studio-databases/client/react";
+import { type PgRow, SqlError, useMayChange, useRunSql } from "@studio-databases/client/react";
 import { Play, Square } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { count, duration } from "@/lib/format";
@@ -12,7 +12,7 @@ export function Sql({ databaseId }: { databaseId: string }) {
   const [query, setQuery] = useState("");
   const [history, setHistory] = useState<readonly string[]>([]);
   const run = useRunSql(databaseId);
-  const may = useMay(databaseId);
+  const mayChange = useMayChange(databaseId);
   const control = useRef<AbortController>(null);
   useEffect(() => () => control.current?.abort(), []);
 
@@ -52,7 +52,7 @@ export function Sql({ databaseId }: { databaseId: string }) {
           </Button>
         )}
         <span className="text-xs text-text-muted">Ctrl+Enter</span>
-        {may("registry.pg_meta.change") ? null : (
+        {mayChange ? null : (
           <span className="text-xs text-text-light">You may run one statement that reads.</span>
         )}
         <div className="flex-1" />
