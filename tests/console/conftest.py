@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.support.local_system import LocalSystem
 
@@ -26,7 +26,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 30_000
+"""For what takes a moment on a quiet machine."""
+expect.set_options(timeout=TIMEOUT_MS)
 EXPECTED = ("the server responded with a status of",)
 """What the browser itself says of every answer that is an error."""
 
