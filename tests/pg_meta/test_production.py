@@ -43,9 +43,10 @@ async def test_sql_that_may_change_something_runs_once_it_is_confirmed(
 
 
 async def test_a_function_that_writes_is_refused_by_postgresql_until_it_is_confirmed(
-    developer: Caller,
+    developer: Caller, shop: psycopg.Connection[TupleRow]
 ) -> None:
     """`tidy` deletes; its call looks like a query."""
+    books = shop.execute("SELECT * FROM books").fetchall()
     body = {"query": "SELECT tidy() IS NULL AS done"}
     assert (await developer.ask("POST", "/query", database="live", json=body)).json()["code"] == "25006"
     wanted = {HEADER: "ask"}
@@ -54,6 +55,9 @@ async def test_a_function_that_writes_is_refused_by_postgresql_until_it_is_confi
     )
     answer = await developer.ask("POST", "/query", database="live", json=body, headers=confirmed)
     assert answer.status_code == 200, answer.text
+    assert shop.execute("SELECT count(*) FROM books").fetchone() == (0,)
+    for each in books:  # other tests look at them
+        shop.execute("INSERT INTO books VALUES (%s, %s)", each)
 
 
 async def test_functions_with_effects_beyond_the_transaction_are_asked_about(developer: Caller) -> None:
