@@ -95,6 +95,18 @@ class Registry(ResolverServiceServicer):
         for watcher in self._watchers:
             watcher.put_nowait(event)
 
+    async def ResolveAccess(  # noqa: N802  the rpc
+        self,
+        request: resolver.ResolveAccessRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002  gRPC's signature
+    ) -> resolver.ResolveAccessResponse:
+        return resolver.ResolveAccessResponse(
+            name="a database",
+            project_ref="default",
+            config=json_format.ParseDict(self.configs[request.id], struct_pb2.Struct()),
+            grants=self._grants(request.id),
+        )
+
     async def ResolveConnection(  # noqa: N802  the rpc
         self, request: resolver.ResolveConnectionRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> resolver.ResolveConnectionResponse:
@@ -117,9 +129,6 @@ class Registry(ResolverServiceServicer):
             config=json_format.ParseDict(self.configs[request.id], struct_pb2.Struct()),
             grants=self._grants(request.id),
         )
-
-    # What can't be used, this registry does not have.
-    ResolveAccess = ResolverServiceServicer.ResolveAccess
 
     async def WatchConnections(  # noqa: N802  the rpc
         self, request: resolver.WatchConnectionsRequest, context: grpc.aio.ServicerContext[Any, Any]
