@@ -35,6 +35,8 @@ from studio.registry.v1.resolver_service_pb2_grpc import ResolverServiceStub
 
 SQL_DIRECTORY = Path(__file__).resolve().parents[2] / "deploy" / "sql"
 JWT_SECRET = "user-tokens-of-the-tests-0123456789"
+TOKEN_LIFETIME_S = 4 * 3600
+"""Longer than a run of all tests: some tokens are made when the tests are collected."""
 SERVICE_SECRET = "service-tokens-of-the-tests-0123456789"
 CRYPTO_KEYS = {
     "redis": "redis-key-of-the-tests-0123456789",
@@ -69,7 +71,7 @@ def run_psql(database_url: str, *arguments: str | Path) -> subprocess.CompletedP
 def user_token(role: str = "owner", **more: object) -> str:
     """A user's token, with more claims where some are given."""
     now = int(time.time())
-    claims = {"sub": f"{role}@test", "role": role, "iat": now, "exp": now + 600, **more}
+    claims = {"sub": f"{role}@test", "role": role, "iat": now, "exp": now + TOKEN_LIFETIME_S, **more}
     return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
 
 

@@ -33,7 +33,7 @@ VERDICT = credentials.ResolveApiKeyResponse
 
 def as_(**claims: object) -> Metadata:
     """Somebody with a token of these claims; an owner where they don't say otherwise."""
-    all_claims = {"role": "owner", "sub": "ann", "exp": int(time.time()) + 600, **claims}
+    all_claims = {"role": "owner", "sub": "ann", "exp": int(time.time()) + 4 * 3600, **claims}
     return bearer(jwt.encode(all_claims, JWT_SECRET, algorithm="HS256"))
 
 

@@ -61,7 +61,7 @@ def token(
     role: str | None = "owner", *, secret: str = JWT_SECRET, algorithm: str = "HS256", **claims: object
 ) -> str:
     """A user's token; a claim given as None is left out."""
-    all_claims = {"role": role, "sub": "somebody", "exp": int(time.time()) + 3600, **claims}
+    all_claims = {"role": role, "sub": "somebody", "exp": int(time.time()) + 4 * 3600, **claims}
     kept = {name: value for name, value in all_claims.items() if value is not None}
     return jwt.encode(kept, secret, algorithm=algorithm)
 

@@ -27,6 +27,8 @@ from studio.registry.v1.resolver_service_pb2_grpc import (
 )
 
 JWT_SECRET = "user-tokens-of-the-tests-0123456789"
+TOKEN_LIFETIME_S = 4 * 3600
+"""Longer than a run of all tests: some tokens are made when the tests are collected."""
 SERVICE_SECRET = "service-tokens-of-the-tests-0123456789"
 CRYPTO_KEY = "crypto-key-of-the-tests-0123456789"
 KEYS = KeyRing.from_secrets(CRYPTO_KEY)
@@ -147,7 +149,7 @@ class Registry(ResolverServiceServicer):
 def as_user(role: str = "owner", **more: object) -> Metadata:
     """The metadata of a user's call, whose token has more claims where some are given."""
     now = int(time.time())
-    claims = {"sub": f"{role}@test", "role": role, "iat": now, "exp": now + 600, **more}
+    claims = {"sub": f"{role}@test", "role": role, "iat": now, "exp": now + TOKEN_LIFETIME_S, **more}
     return (("authorization", f"Bearer {jwt.encode(claims, JWT_SECRET, algorithm='HS256')}"),)
 
 

@@ -53,7 +53,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def signed(system: LocalSystem, headers: dict[str, Any] | None = None, **claims: object) -> str:
     """A token that this system has signed."""
-    given = {"sub": "mallory", "exp": int(time.time()) + 600, **claims}
+    given = {"sub": "mallory", "exp": int(time.time()) + 4 * 3600, **claims}
     return jwt.encode(given, system.secret("JWT_SECRET"), algorithm="HS256", headers=headers)
 
 
