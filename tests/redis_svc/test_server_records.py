@@ -175,6 +175,13 @@ def test_latencies_of_several_masters_are_one() -> None:
     assert (get.name, get.calls, get.usec_per_call, get.p99_us) == ("get", 40, 5, 5.5)
 
 
+def test_commands_that_were_only_rejected_have_no_times() -> None:
+    text = (
+        "# Commandstats\r\ncmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=3,failed_calls=0\r\n"
+    )
+    assert command_times(facts_from(parse(text.encode()))) == {}
+
+
 def test_a_server_without_percentiles() -> None:
     old = command_times(
         facts_from(parse(b"# Commandstats\r\ncmdstat_get:calls=1,usec=3,usec_per_call=3.0\r\n"))

@@ -150,7 +150,7 @@ async def test_latency_of_commands(redis_reader: RedisApi) -> None:
 
     assert latency["round_trip_ms"] > 0
     assert latency["threshold_ms"] >= 0
-    assert all(each["calls"] >= 0 for each in latency["commands"])  # 0: every one was rejected
+    assert all(each["calls"] > 0 for each in latency["commands"])
     assert len(latency["commands"]) <= 100
 
 

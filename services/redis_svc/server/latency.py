@@ -125,6 +125,8 @@ def command_times(facts: Facts) -> dict[str, CommandTimes]:
     found: dict[str, CommandTimes] = {}
     for name, row in facts.rows(COMMANDS, "cmdstat_").items():
         calls, usec = (as_number(row.get(key)) or 0.0 for key in ("calls", "usec"))
+        if not calls:
+            continue  # every one was rejected: it has taken no time
         found[name] = CommandTimes(name.replace("|", " "), calls, usec)
     for name, row in facts.rows(LATENCIES, "latency_percentiles_usec_").items():
         if name in found:
