@@ -11,7 +11,7 @@ import grpc
 import psycopg
 import pytest
 
-from services.registry import feed as feeds
+from services.registry import watchers
 from services.registry.feed import Feed
 from services.registry.handlers import resolver as handler
 from services.registry.store import Change
@@ -187,7 +187,7 @@ async def test_a_watcher_that_reads_too_slowly_is_ended() -> None:
     feed = Feed()
     feed.up()
     with feed.subscribe("redis") as slow:
-        for number in range(feeds.MAX_PENDING + 1):
+        for number in range(watchers.MAX_PENDING + 1):
             feed.publish(str(number), ["redis"], deleted=False)
         with pytest.raises(StudioError) as ended:
             await slow.next(1)
@@ -198,7 +198,7 @@ async def test_events_of_one_database_are_merged_and_the_last_one_wins() -> None
     feed = Feed()
     feed.up()
     with feed.subscribe("redis") as watcher:
-        for _ in range(2 * feeds.MAX_PENDING):
+        for _ in range(2 * watchers.MAX_PENDING):
             feed.publish("a", ["redis"], deleted=False)
         feed.publish("b", ["redis"], deleted=False)
         feed.publish("a", ["redis"], deleted=True)
@@ -216,7 +216,7 @@ async def test_watchers_are_limited_and_refused_while_nothing_can_be_heard() -> 
     assert reason_name(down.value.reason) == "REGISTRY_UNAVAILABLE"
     feed.up()
     with contextlib.ExitStack() as stack:
-        for _ in range(feeds.MAX_WATCHERS):
+        for _ in range(watchers.MAX_WATCHERS):
             stack.enter_context(feed.subscribe("redis"))
         with pytest.raises(StudioError) as full:
             stack.enter_context(feed.subscribe("redis"))
