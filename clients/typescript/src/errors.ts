@@ -20,30 +20,48 @@ interface ErrorBody {
   details?: unknown;
 }
 
-/** A call that failed: by an answer that says why, or without one (`status` 0). */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
+/** What is known of a failure beside its sentence. */
+export interface Failure {
+  /** HTTP status; 0 where no answer came. */
+  readonly status: number;
+  /** Name of an `ErrorReason` of the contract: `DB_NOT_FOUND`. */
+  readonly code: string;
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean;
+  /** Milliseconds to wait before that; undefined where nothing was said. */
+  readonly retryAfterMs?: number | undefined;
+  /** What to try next, in a sentence; empty where nobody knows. */
+  readonly hint?: string;
+  /** Broken rules by field. */
+  readonly fields?: readonly FieldViolation[];
+  /** Further facts: the failing `stage` of a connection, the `confirmation` that is asked for. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** By which the logs know the call. */
+  readonly requestId?: string;
+}
 
-  constructor(
-    message: string,
-    /** HTTP status; 0 where no answer came. */
-    readonly status: number,
-    /** Name of an `ErrorReason` of the contract: `DB_NOT_FOUND`. */
-    readonly code: string,
-    /** Whether the same call may succeed later. */
-    readonly retryable: boolean,
-    /** Milliseconds to wait before that; undefined where nothing was said. */
-    readonly retryAfterMs: number | undefined,
-    /** What to try next, in a sentence; empty where nobody knows. */
-    readonly hint: string,
-    /** Broken rules by field. */
-    readonly fields: readonly FieldViolation[],
-    /** Further facts: the failing `stage` of a connection, the `confirmation` that is asked for. */
-    readonly metadata: Readonly<Record<string, string>>,
-    /** By which the logs know the call. */
-    readonly requestId: string,
-  ) {
+/** A call that failed: by an answer that says why, or without one (`status` 0). */
+export class ApiError extends Error implements Failure {
+  override readonly name = "ApiError";
+  readonly status: number;
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+  readonly hint: string;
+  readonly fields: readonly FieldViolation[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly requestId: string;
+
+  constructor(message: string, failure: Failure) {
     super(message);
+    this.status = failure.status;
+    this.code = failure.code;
+    this.retryable = failure.retryable;
+    this.retryAfterMs = failure.retryAfterMs;
+    this.hint = failure.hint ?? "";
+    this.fields = failure.fields ?? [];
+    this.metadata = failure.metadata ?? {};
+    this.requestId = failure.requestId ?? "";
   }
 
   /** The token to send again with, where the call needs to be confirmed. */
@@ -65,17 +83,12 @@ export async function errorOf(response: Response): Promise<ApiError> {
 
 /** The error for a call that got no answer. */
 export function unreachable(cause: unknown): ApiError {
-  const error = new ApiError(
-    "The server can't be reached.",
-    0,
-    "UNREACHABLE",
-    true,
-    undefined,
-    "Check the network, and whether the system is running.",
-    [],
-    {},
-    "",
-  );
+  const error = new ApiError("The server can't be reached.", {
+    status: 0,
+    code: "UNREACHABLE",
+    retryable: true,
+    hint: "Check the network, and whether the system is running.",
+  });
   error.cause = cause;
   return error;
 }
@@ -86,17 +99,16 @@ export function errorFrom(body: unknown, status: number, headers: Headers): ApiE
   const list = (Array.isArray(details) ? details : []) as Detail[];
   const info = list.find((each) => each["@type"]?.endsWith("ErrorInfo"));
   const broken = list.find((each) => each["@type"]?.endsWith("BadRequest"));
-  return new ApiError(
-    typeof message === "string" && message ? message : `The server answered ${status}.`,
+  return new ApiError(typeof message === "string" && message ? message : `The server answered ${status}.`, {
     status,
-    typeof error_code === "string" ? error_code : (info?.reason ?? "UNKNOWN"),
-    retryable === true,
-    retryAfterMs(headers.get("retry-after")),
-    info?.metadata?.hint ?? "",
-    broken?.field_violations ?? [],
-    info?.metadata ?? {},
-    headers.get("x-request-id") ?? "",
-  );
+    code: typeof error_code === "string" ? error_code : (info?.reason ?? "UNKNOWN"),
+    retryable: retryable === true,
+    retryAfterMs: retryAfterMs(headers.get("retry-after")),
+    hint: info?.metadata?.hint ?? "",
+    fields: broken?.field_violations ?? [],
+    metadata: info?.metadata ?? {},
+    requestId: headers.get("x-request-id") ?? "",
+  });
 }
 
 /** `Retry-After` in milliseconds: seconds or a date (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3). */

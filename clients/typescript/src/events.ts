@@ -2,10 +2,12 @@
  *
  * Read by `fetch`, since `EventSource` can't POST, send headers, or say why it was refused. */
 
-import { ApiError } from "./errors";
+import { errorFrom } from "./errors";
 
 /** Characters of one event at most. */
 const LONGEST_EVENT = 32 << 20;
+const END = /\r?\n\r?\n/g;
+const LONGEST_END = 4;
 
 interface LastWord {
   error?: { message?: string; error_code?: string; retryable?: boolean } | null;
@@ -34,15 +36,22 @@ async function* blocksOf(response: Response): AsyncGenerator<string, void, undef
   try {
     for (;;) {
       const { value, done } = await reader.read();
+      // What was searched before is not searched again, but for an end that two chunks share.
+      const end = new RegExp(END);
+      end.lastIndex = Math.max(0, left.length - LONGEST_END);
       left += value ?? "";
       if (left.length > LONGEST_EVENT) throw new Error("An event of the stream is too long.");
-      const blocks = left.split(/\r?\n\r?\n/);
-      left = done ? "" : (blocks.pop() ?? "");
-      for (const block of blocks) {
-        const data = dataOf(block);
+      let from = 0;
+      for (let match = end.exec(left); match; match = end.exec(left)) {
+        const data = dataOf(left.slice(from, match.index));
         if (data) yield data;
+        from = end.lastIndex;
       }
-      if (done) return;
+      left = left.slice(from);
+      if (!done) continue;
+      const data = dataOf(left);
+      if (data) yield data;
+      return;
     }
   } finally {
     await reader.cancel().catch(() => undefined);
@@ -59,19 +68,6 @@ function dataOf(block: string): string {
 }
 
 function checked<T>(event: T & LastWord, response: Response): T {
-  const error = event.error;
-  if (error?.error_code) {
-    throw new ApiError(
-      error.message ?? "The work failed.",
-      response.status,
-      error.error_code,
-      error.retryable === true,
-      undefined,
-      "",
-      [],
-      {},
-      response.headers.get("x-request-id") ?? "",
-    );
-  }
+  if (event.error?.error_code) throw errorFrom(event.error, response.status, response.headers);
   return event;
 }

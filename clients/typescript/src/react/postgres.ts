@@ -45,17 +45,7 @@ export class SqlError extends ApiError {
     /** Character in the statement, from 1; 0 where it is not about one. */
     readonly position: number,
   ) {
-    super(
-      error.message,
-      error.status,
-      error.code,
-      error.retryable,
-      error.retryAfterMs,
-      error.hint,
-      error.fields,
-      error.metadata,
-      error.requestId,
-    );
+    super(error.message, error);
   }
 }
 
