@@ -1,7 +1,7 @@
 /** Asks the user where a production database wants a confirmation: once for all pages, whatever the call. */
 
 import type { ApiError } from "@studio-databases/client";
-import { useSyncExternalStore } from "react";
+import { createStore } from "@/lib/store";
 import { Button, Dialog } from "@/ui";
 
 interface Question {
@@ -9,13 +9,7 @@ interface Question {
   answer: (yes: boolean) => void;
 }
 
-let question: Question | undefined;
-const listeners = new Set<() => void>();
-
-function set(next: Question | undefined): void {
-  question = next;
-  for (const listener of listeners) listener();
-}
+const question = createStore<Question | undefined>(undefined);
 
 /** Redis's console asks by itself, about each command. */
 const ASKS_ITSELF = /\/console(?:\/|$)/;
@@ -23,12 +17,12 @@ const ASKS_ITSELF = /\/console(?:\/|$)/;
 /** Whether the user wants it all the same. */
 export function confirmDanger(error: ApiError, request: Request): Promise<boolean> {
   if (ASKS_ITSELF.test(new URL(request.url).pathname)) return Promise.resolve(false);
-  question?.answer(false);
+  question.get()?.answer(false);
   return new Promise((resolve) => {
-    set({
+    question.set({
       error,
       answer: (yes) => {
-        set(undefined);
+        question.set(undefined);
         resolve(yes);
       },
     });
@@ -36,13 +30,7 @@ export function confirmDanger(error: ApiError, request: Request): Promise<boolea
 }
 
 export function Confirmations() {
-  const asked = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => question,
-  );
+  const asked = question.use();
   return (
     <Dialog
       open={asked !== undefined}

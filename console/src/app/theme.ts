@@ -1,9 +1,8 @@
-import { useSyncExternalStore } from "react";
+import { createStore } from "@/lib/store";
 
 export type Theme = "dark" | "light";
 
 const KEY = "studio-databases.theme";
-const listeners = new Set<() => void>();
 
 function stored(): Theme {
   const chosen = localStorage.getItem(KEY);
@@ -11,26 +10,21 @@ function stored(): Theme {
   return matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
 }
 
+const theme = createStore<Theme>(stored());
+
 /** Shows the chosen theme; before the first paint. */
-export function applyTheme(theme: Theme = stored()): void {
-  document.documentElement.dataset.theme = theme;
+export function applyTheme(): void {
+  document.documentElement.dataset.theme = theme.get();
 }
 
 /** The theme, and how to choose another. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
-  const theme = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => document.documentElement.dataset.theme as Theme,
-  );
   return [
-    theme,
+    theme.use(),
     (next) => {
       localStorage.setItem(KEY, next);
-      applyTheme(next);
-      for (const listener of listeners) listener();
+      theme.set(next);
+      applyTheme();
     },
   ];
 }

@@ -2,6 +2,7 @@ export { Button, type ButtonProps, IconButton } from "./button";
 export { Code } from "./code";
 export { Confirm, type ConfirmProps } from "./confirm";
 export { Copy } from "./copy";
+export { Facts } from "./facts";
 export { Checkbox, Field, Input, Select, TextArea } from "./field";
 export { type Column, Grid, type GridProps } from "./grid";
 export { ContextMenu, Menu, type MenuItem, type MenuItems } from "./menu";

@@ -2,7 +2,7 @@
 
 import { clsx } from "clsx";
 import { CircleAlert, CircleCheck, X } from "lucide-react";
-import { useSyncExternalStore } from "react";
+import { createStore } from "@/lib/store";
 import { IconButton } from "./button";
 
 interface Message {
@@ -14,25 +14,19 @@ interface Message {
 const SHOWN_MS = 6_000;
 const MOST = 4;
 
-let messages: readonly Message[] = [];
+const messages = createStore<readonly Message[]>([]);
 let last = 0;
-const listeners = new Set<() => void>();
-
-function set(next: readonly Message[]): void {
-  messages = next;
-  for (const listener of listeners) listener();
-}
 
 function show(text: string, bad: boolean): void {
   last += 1;
   const id = last;
-  set([...messages, { id, text, bad }].slice(-MOST));
+  messages.set([...messages.get(), { id, text, bad }].slice(-MOST));
   // A failure stays until it is read.
   if (!bad) setTimeout(() => dismiss(id), SHOWN_MS);
 }
 
 function dismiss(id: number): void {
-  set(messages.filter((each) => each.id !== id));
+  messages.set(messages.get().filter((each) => each.id !== id));
 }
 
 export const toast = {
@@ -42,13 +36,7 @@ export const toast = {
 };
 
 export function Toasts() {
-  const shown = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => messages,
-  );
+  const shown = messages.use();
   return (
     <div
       role="status"

@@ -3,7 +3,7 @@
 import { type AuditEvent, type AuditFilters, useAuditEvents } from "@studio-databases/client/react";
 import { useState } from "react";
 import { ago, duration, moment } from "@/lib/format";
-import { Badge, type Column, Empty, Failure, Grid, Loading, SidePanel } from "@/ui";
+import { Badge, type Column, Empty, Facts, Failure, Grid, Loading, SidePanel } from "@/ui";
 
 const TONES = { ok: "good", denied: "warning", failed: "bad", unknown: "info" } as const;
 
@@ -102,14 +102,5 @@ function Details({ event }: { event: AuditEvent }) {
     ["Service", event.service],
     ["Place in the log", event.sequence],
   ];
-  return (
-    <dl className="grid grid-cols-[9rem_1fr] gap-y-2 text-sm">
-      {rows.map(([name, value]) => (
-        <div key={name} className="contents">
-          <dt className="text-text-light">{name}</dt>
-          <dd className="break-all">{value || "–"}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts facts={rows} className="grid-cols-[9rem_1fr] gap-y-2 text-sm" />;
 }

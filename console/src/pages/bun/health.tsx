@@ -1,6 +1,6 @@
 import { useBunHealth, useBunInfo } from "@studio-databases/client/react";
 import { count, duration, moment } from "@/lib/format";
-import { Badge, Failure, Loading } from "@/ui";
+import { Badge, Facts, Failure, Loading } from "@/ui";
 
 const BREAKER: Readonly<Record<string, string>> = {
   closed: "Requests pass.",
@@ -30,7 +30,7 @@ export function Health({ databaseId }: { databaseId: string }) {
     ["Running requests", requests ? count(requests.running) : "–"],
     ["Answered", requests ? count(requests.answered) : "–"],
     ["Failed", requests ? count(requests.failed) : "–"],
-    ["Connections", pool ? JSON.stringify(pool).replaceAll(/[{}"]/g, "").replaceAll(",", ", ") : "–"],
+    ["Connections", pool ? `${count(pool.in_use)} in use, ${count(pool.idle)} kept` : "–"],
   ];
   return (
     <div className="flex min-h-0 max-w-3xl flex-1 flex-col gap-5 overflow-y-auto p-5">
@@ -51,14 +51,7 @@ export function Health({ databaseId }: { databaseId: string }) {
           ) : null}
         </section>
       ) : null}
-      <dl className="grid grid-cols-[10rem_1fr] gap-y-1.5 text-sm">
-        {facts.map(([name, value]) => (
-          <div key={name} className="contents">
-            <dt className="text-text-light">{name}</dt>
-            <dd className="break-all">{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} className="grid-cols-[10rem_1fr] gap-y-1.5 text-sm" />
     </div>
   );
 }

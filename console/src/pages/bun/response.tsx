@@ -1,6 +1,7 @@
 import { useMemo, useState } from "react";
 import { saveBlob } from "@/lib/download";
 import { bytes, duration } from "@/lib/format";
+import { hexDump } from "@/lib/hex";
 import { layOut } from "@/lib/json";
 import { Badge, Button, Code, Tabs } from "@/ui";
 import type { Answer } from "./send";
@@ -70,7 +71,7 @@ function Body({ answer }: { answer: Answer }) {
   }
   if (!isText) {
     return (
-      <pre className="overflow-auto p-4 font-mono text-xs">{hex(answer.body.subarray(0, HEX_BYTES))}</pre>
+      <pre className="overflow-auto p-4 font-mono text-xs">{hexDump(answer.body.subarray(0, HEX_BYTES))}</pre>
     );
   }
   return (
@@ -110,16 +111,4 @@ function Headers({ answer }: { answer: Answer }) {
 function pretty(answer: Answer): string {
   const text = new TextDecoder().decode(answer.body);
   return answer.contentType.includes("json") && !answer.isOpen && !answer.isCut ? layOut(text) : text;
-}
-
-/** Sixteen bytes a line: offset, hex, printable characters. */
-function hex(body: Uint8Array): string {
-  const lines: string[] = [];
-  for (let at = 0; at < body.length; at += 16) {
-    const row = [...body.subarray(at, at + 16)];
-    const shown = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    const text = row.map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
-    lines.push(`${at.toString(16).padStart(8, "0")}  ${shown.padEnd(47)}  ${text}`);
-  }
-  return lines.join("\n");
 }

@@ -1,7 +1,7 @@
 import { type Database, useDatabaseHealth } from "@studio-databases/client/react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { count, duration, moment } from "@/lib/format";
-import { Empty, Failure, Loading, Select, Skeleton } from "@/ui";
+import { Empty, Facts, Failure, Loading, Select, Skeleton } from "@/ui";
 
 const Chart = lazy(() => import("@/lib/chart"));
 
@@ -14,7 +14,7 @@ export function Overview({ database }: { database: Database }) {
   return (
     <div className="grid h-full grid-cols-1 gap-5 overflow-y-auto p-5 xl:grid-cols-[2fr_1fr]">
       <Health database={database} />
-      <Facts database={database} />
+      <ConnectionFacts database={database} />
     </div>
   );
 }
@@ -102,7 +102,7 @@ function Figure({ name, value }: { name: string; value: string }) {
   );
 }
 
-function Facts({ database }: { database: Database }) {
+function ConnectionFacts({ database }: { database: Database }) {
   const facts: readonly (readonly [string, string])[] = [
     ["Host", database.host + (database.port ? `:${database.port}` : "")],
     ["Database", database.database_name || "–"],
@@ -123,16 +123,10 @@ function Facts({ database }: { database: Database }) {
       <h2 id="facts" className="border-b px-4 py-2 text-sm font-medium">
         Connection
       </h2>
-      <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 p-4 text-sm">
-        {[...facts, ...config.map(([name, value]) => [name, JSON.stringify(value)] as const)].map(
-          ([name, value]) => (
-            <div key={name} className="contents">
-              <dt className="text-text-light">{name}</dt>
-              <dd className="break-all">{value}</dd>
-            </div>
-          ),
-        )}
-      </dl>
+      <Facts
+        facts={[...facts, ...config.map(([name, value]) => [name, JSON.stringify(value)] as const)]}
+        className="grid-cols-[8rem_1fr] gap-y-1.5 p-4 text-sm"
+      />
     </section>
   );
 }

@@ -1,6 +1,6 @@
 import { blobOf, bytesOf, type Content, fromBase64, toBase64 } from "@studio-databases/client/react";
+import { parseHex, toHex } from "@/lib/hex";
 import { Field, Input, Select, TextArea } from "@/ui";
-import { parseHex, toHex } from "./format/hex";
 
 type Writing = "text" | "hex" | "base64";
 

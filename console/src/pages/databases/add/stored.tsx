@@ -1,3 +1,4 @@
+import { Facts } from "@/ui";
 import type { DraftState } from "./state";
 
 /** What will be stored where, before it is. */
@@ -15,14 +16,7 @@ export function Stored({ draft, parts }: DraftState) {
   return (
     <section aria-label="What will be stored" className="rounded-md border bg-surface-200 p-3 text-xs">
       <h3 className="mb-1.5 font-medium text-text">What will be stored</h3>
-      <dl className="grid grid-cols-[11rem_1fr] gap-y-1 text-text-light">
-        {rows.map(([name, value]) => (
-          <div key={name} className="contents">
-            <dt>{name}</dt>
-            <dd className="break-all text-text">{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={rows} className="grid-cols-[11rem_1fr] gap-y-1" />
     </section>
   );
 }

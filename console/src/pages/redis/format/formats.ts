@@ -2,9 +2,9 @@
 
 import { decodeMulti, ExtData } from "@msgpack/msgpack";
 import { fromBase64, toBase64, utf8 } from "@studio-databases/client/react";
+import { hexDump, parseHex, toHex } from "@/lib/hex";
 import { compact, layOut } from "@/lib/json";
 import { type Codec, codecOf, unpack } from "./compression";
-import { hexDump, parseHex, toHex } from "./hex";
 
 export const FORMATS = [
   { value: "text", label: "Text" },

@@ -1,7 +1,7 @@
 import type { MongoOperation } from "@studio-databases/client/react";
 import { duration } from "@/lib/format";
 import { layOut } from "@/lib/json";
-import { Button, Copy, SidePanel } from "@/ui";
+import { Button, Copy, Facts, SidePanel } from "@/ui";
 
 /** An operation with its command. */
 export function OperationDetails({
@@ -38,14 +38,7 @@ export function OperationDetails({
         ) : undefined
       }
     >
-      <dl className="grid grid-cols-[9rem_1fr] gap-y-1.5 text-sm">
-        {facts.map(([name, value]) => (
-          <div key={name} className="contents">
-            <dt className="text-text-light">{name}</dt>
-            <dd className="break-all">{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
       <h3 className="mt-4 mb-1 flex items-center gap-2 text-sm text-text-light">
         Command{operation.command_truncated ? ", its beginning" : ""}{" "}
         <Copy text={command} label="Copy the command" />
