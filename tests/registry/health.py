@@ -11,7 +11,7 @@ import psycopg
 
 from services.registry.health import state
 from services.registry.health.schedule import Schedule
-from studio.registry.v1 import registry_service_pb2 as messages
+from studio.registry.v1 import health_pb2 as messages
 from tests.registry.harness import (
     Registry,
     ScriptedEngine,

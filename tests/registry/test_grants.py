@@ -14,6 +14,7 @@ from services.registry.environment import VARIABLES
 from services.registry.store.grants import MAX_GRANTS
 from studio.options.v1 import access_pb2
 from studio.registry.v1 import access_service_pb2 as messages
+from studio.registry.v1 import health_pb2
 from studio.registry.v1 import registry_service_pb2 as registering
 from studio.registry.v1 import resolver_service_pb2 as resolving
 from tests.registry.harness import Registry, failing, running_registry, settings, user_token
@@ -40,7 +41,7 @@ async def names(registry: Registry, caller: Metadata) -> dict[str, str]:
 
 async def total(registry: Registry, caller: Metadata) -> int:
     return (
-        await registry.users.GetDatabaseStats(registering.GetDatabaseStatsRequest(), metadata=caller)
+        await registry.users.GetDatabaseStats(health_pb2.GetDatabaseStatsRequest(), metadata=caller)
     ).total
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from services.registry.connection_strings import TYPES
 from services.registry.health.reports import History, Stats
 from services.registry.store import Database
-from studio.registry.v1 import registry_service_pb2 as messages
-from studio.registry.v1.database_pb2 import HealthSample
+from studio.registry.v1 import health_pb2 as messages
 
 STATUSES = ("active", "inactive", "error")
 
@@ -21,7 +20,7 @@ def to_health(row: Database, history: History) -> messages.GetDatabaseHealthResp
         latency_ms=history.latency_ms,
     )
     for span in history.spans:
-        sample = HealthSample(
+        sample = messages.HealthSample(
             checks=span.checks,
             errors=span.errors,
             latency_ms=span.latency_ms,

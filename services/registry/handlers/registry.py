@@ -19,7 +19,7 @@ from services.registry.store.postgres import no_project
 from services.registry.target import Target
 from services.registry.updates import FIELDS, Updates, wanted
 from services.runtime import context as call
-from studio.registry.v1 import database_pb2
+from studio.registry.v1 import database_pb2, health_pb2
 from studio.registry.v1 import registry_service_pb2 as messages
 from studio.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 
@@ -114,9 +114,9 @@ class RegistryHandler(RegistryServiceServicer):
 
     async def GetDatabaseHealth(  # noqa: N802  the rpc's name
         self,
-        request: messages.GetDatabaseHealthRequest,
+        request: health_pb2.GetDatabaseHealthRequest,
         context: Context,  # noqa: ARG002
-    ) -> messages.GetDatabaseHealthResponse:
+    ) -> health_pb2.GetDatabaseHealthResponse:
         """The checks of one database."""
         found = await self._databases.get(request.id)
         since = request.since.ToDatetime(UTC) if request.HasField("since") else None
@@ -124,9 +124,9 @@ class RegistryHandler(RegistryServiceServicer):
 
     async def GetDatabaseStats(  # noqa: N802  the rpc's name
         self,
-        request: messages.GetDatabaseStatsRequest,
+        request: health_pb2.GetDatabaseStatsRequest,
         context: Context,  # noqa: ARG002
-    ) -> messages.GetDatabaseStatsResponse:
+    ) -> health_pb2.GetDatabaseStatsResponse:
         """How many databases there are."""
         filters = visible(call.current_caller(), Filters(project_ref=request.project_ref))
         return to_stats(await self._reports.stats(filters))
