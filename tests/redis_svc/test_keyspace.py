@@ -311,7 +311,10 @@ async def test_no_write_asks_for_more_than_a_step(client: RedisClient, valkey: R
     assert link.traffic.writes - before.writes >= steps
 
 
-async def test_a_call_in_between_does_not_wait_for_the_whole_page(client: RedisClient, valkey: Redis) -> None:
+async def test_a_call_in_between_does_not_wait_for_the_whole_page(
+    open_client: OpenClient, valkey_url: str, valkey: Redis
+) -> None:
+    client = open_client(valkey_url, scan_budget_s=60)
     await fill(valkey, 60_000)
     link = client.links[0]
     await link.execute(b"PING")
