@@ -20,7 +20,7 @@ from pymongo import AsyncMongoClient
 from benchmarks.http_load import Client, closed_loop, connect
 from benchmarks.stack import Stack
 from benchmarks.table import Figure, ratio
-from studio.mongodb.v1.document_service_pb2 import StreamDocumentsRequest
+from studio.mongodb.v1.document_reads_pb2 import StreamDocumentsRequest
 from studio.mongodb.v1.document_service_pb2_grpc import DocumentServiceStub
 
 CONNECTIONS = 16

@@ -15,7 +15,8 @@ from services.mongo_svc import answers, bodies, ejson
 from services.mongo_svc.writes import inserting
 from services.runtime.errors import StudioError
 from studio.mongodb.v1 import aggregation_service_pb2 as aggregation_pb
-from studio.mongodb.v1 import document_service_pb2 as pb
+from studio.mongodb.v1 import document_reads_pb2 as reads_pb
+from studio.mongodb.v1 import document_writes_pb2 as writes_pb
 
 DOCUMENTS = [{"_id": n, "text": "x" * 500} for n in range(1000)]
 
@@ -36,7 +37,7 @@ async def test_a_long_answer_is_the_same_in_slices() -> None:
     read = json.loads(answers.render(message).data)
     assert [stage["documents"] for stage in read["stages"]] == [DOCUMENTS, [], DOCUMENTS[:1]]
     assert read["sample_size"] == 7
-    assert answers.to_json(pb.GetDocumentResponse()) == b'{"document":null}'
+    assert answers.to_json(reads_pb.GetDocumentResponse()) == b'{"document":null}'
 
 
 async def test_others_have_their_turn_while_a_long_answer_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,14 +66,18 @@ async def test_a_large_body_is_taken_apart_beside_the_event_loop(monkeypatch: py
 
     monkeypatch.setattr(ejson, "loads", noted)
     text = json.dumps({"collection": "c", "documents": DOCUMENTS}).encode()
-    body = await bodies.read_large(HttpBody(data=text), pb.InsertDocumentsBody)
+    body = await bodies.read_large(HttpBody(data=text), writes_pb.InsertDocumentsBody)
     assert [bson.decode(each.bson) for each in body.documents] == DOCUMENTS
     with pytest.raises(StudioError, match="no field 'wrong'"):
-        await bodies.read_large(HttpBody(data=text.replace(b"documents", b"wrong")), pb.InsertDocumentsBody)
+        await bodies.read_large(
+            HttpBody(data=text.replace(b"documents", b"wrong")), writes_pb.InsertDocumentsBody
+        )
     with pytest.raises(StudioError, match="collection: must be given"):
-        await bodies.read_large(HttpBody(data=text.replace(b'"c"', b'""')), pb.InsertDocumentsBody)
+        await bodies.read_large(HttpBody(data=text.replace(b'"c"', b'""')), writes_pb.InsertDocumentsBody)
     assert threading.main_thread() not in threads
-    await bodies.read_large(HttpBody(data=b'{"collection": "c", "documents": [{}]}'), pb.InsertDocumentsBody)
+    await bodies.read_large(
+        HttpBody(data=b'{"collection": "c", "documents": [{}]}'), writes_pb.InsertDocumentsBody
+    )
     assert threads[-1] is threading.main_thread()
 
 

@@ -15,7 +15,8 @@ from services.mongo_svc.app import open_app
 from services.mongo_svc.settings import Settings
 from studio.mongodb.v1 import aggregation_service_pb2 as aggregation
 from studio.mongodb.v1 import collection_service_pb2 as collections
-from studio.mongodb.v1 import document_service_pb2 as documents
+from studio.mongodb.v1 import document_bulk_pb2 as bulk_pb
+from studio.mongodb.v1 import document_writes_pb2 as writes_pb
 from studio.mongodb.v1 import transfer_service_pb2 as transfer
 from studio.mongodb.v1.aggregation_service_pb2_grpc import AggregationServiceStub
 from studio.mongodb.v1.collection_service_pb2_grpc import CollectionServiceStub
@@ -44,17 +45,17 @@ class Production:
 
     def update(self, metadata: Metadata, **fields: object) -> Any:  # noqa: ANN401  gRPC's own
         body = self.body(update={"$set": {"b": 1}}, filter={"a": 1}, **fields)
-        request = documents.UpdateDocumentsRequest(database_id=self.id, body=body)
+        request = writes_pb.UpdateDocumentsRequest(database_id=self.id, body=body)
         return self.documents.UpdateDocuments(request, metadata=metadata)
 
     def delete(self, metadata: Metadata, **fields: object) -> Any:  # noqa: ANN401  as above
-        request = documents.DeleteDocumentsRequest(
+        request = writes_pb.DeleteDocumentsRequest(
             database_id=self.id, body=self.body(filter={"a": 1}, **fields)
         )
         return self.documents.DeleteDocuments(request, metadata=metadata)
 
     def write(self, metadata: Metadata, *operations: object) -> Any:  # noqa: ANN401  as above
-        request = documents.WriteBulkRequest(database_id=self.id, body=self.body(operations=operations))
+        request = bulk_pb.WriteBulkRequest(database_id=self.id, body=self.body(operations=operations))
         return self.documents.WriteBulk(request, metadata=metadata)
 
     def aggregate(self, metadata: Metadata, *stages: object) -> Any:  # noqa: ANN401  as above

@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 from services.mongo_svc.app import open_app
 from services.mongo_svc.settings import Settings
 from studio.mongodb.v1 import aggregation_service_pb2 as aggregation
-from studio.mongodb.v1 import document_service_pb2 as documents
+from studio.mongodb.v1 import document_reads_pb2 as reads_pb
 from studio.mongodb.v1 import gridfs_service_pb2 as gridfs
 from studio.mongodb.v1 import transfer_service_pb2 as transfer
 from studio.mongodb.v1.aggregation_service_pb2_grpc import AggregationServiceStub
@@ -57,7 +57,7 @@ def body(**more: Any) -> HttpBody:  # noqa: ANN401  JSON
 
 
 def stream(channel: grpc.aio.Channel, database_id: str) -> Call:
-    request = documents.StreamDocumentsRequest(database_id=database_id, body=body())
+    request = reads_pb.StreamDocumentsRequest(database_id=database_id, body=body())
     return DocumentServiceStub(channel).StreamDocuments(request, metadata=as_user())
 
 

@@ -23,6 +23,7 @@ from services.runtime.errors import StudioError
 from services.runtime.interceptors.audit import Audit
 from services.runtime.interceptors.chain import Context, Request, Requests
 from studio.mongodb.v1 import gridfs_service_pb2 as files
+from studio.mongodb.v1 import role_pb2 as role_pb
 from studio.mongodb.v1 import user_service_pb2 as users
 from studio.options.v1 import errors_pb2 as e
 from studio.redis.v1 import bulk_service_pb2 as bulk
@@ -259,7 +260,7 @@ async def test_a_second_process_on_the_directory_does_not_start(tmp_path: Path) 
         (redis.GetValueRequest(key=f"reset_token={CANARY}"), {"key": "reset_token=***"}),
         (registry.UpdateDatabaseRequest(id=UUID, connection_string=CANARY, update_mask=FieldMask(paths=["config"])),
          {"fields": "config"}),
-        (users.CreateUserBody(user="ada", password=CANARY, roles=[users.RoleName(role="read", database_name="shop")]),
+        (users.CreateUserBody(user="ada", password=CANARY, roles=[role_pb.RoleName(role="read", database_name="shop")]),
          {"user": "ada", "roles": "read@shop"}),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",

@@ -19,6 +19,7 @@ from services.bun_proxy.probe.places import places_of
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError
 from studio.bun.v1 import bun_service_pb2 as pb
+from studio.bun.v1 import routes_pb2 as routes_pb
 from studio.bun.v1.bun_service_pb2_grpc import BunServiceServicer
 from studio.options.v1 import errors_pb2 as e
 
@@ -91,7 +92,9 @@ class BunHandler(BunServiceServicer):
             messages.set_document(response.document, document)
         return response
 
-    async def ListRoutes(self, request: pb.ListRoutesRequest, context: Context) -> pb.ListRoutesResponse:  # noqa: N802  the rpc
+    async def ListRoutes(  # noqa: N802  the rpc
+        self, request: routes_pb.ListRoutesRequest, context: Context
+    ) -> routes_pb.ListRoutesResponse:
         """A page of the API's routes."""
         del context
         choice = Choice(
@@ -102,19 +105,19 @@ class BunHandler(BunServiceServicer):
             after=paging.read(request.page_token, 2),
         )
         document = await self._catalogue.document(_id(request))
-        response = pb.ListRoutesResponse()
+        response = routes_pb.ListRoutesResponse()
         messages.set_document(response.document, document)
         chosen = choose(document.routes, choice)
         response.next_page_token = messages.add_routes(response.routes, chosen, choice.page_size)
         return response
 
     async def RefreshRoutes(  # noqa: N802  the rpc
-        self, request: pb.RefreshRoutesRequest, context: Context
-    ) -> pb.RefreshRoutesResponse:
+        self, request: routes_pb.RefreshRoutesRequest, context: Context
+    ) -> routes_pb.RefreshRoutesResponse:
         """Asks for the API's document anew."""
         del context
         document = await self._catalogue.document(_id(request), refresh=True)
-        response = pb.RefreshRoutesResponse()
+        response = routes_pb.RefreshRoutesResponse()
         messages.set_document(response.document, document)
         return response
 
@@ -153,8 +156,8 @@ class BunHandler(BunServiceServicer):
 def _id(
     request: pb.GetHealthRequest
     | pb.GetInfoRequest
-    | pb.ListRoutesRequest
-    | pb.RefreshRoutesRequest
+    | routes_pb.ListRoutesRequest
+    | routes_pb.RefreshRoutesRequest
     | pb.ListCallsRequest,
 ) -> str:
     """The API's id as it is written everywhere: what is known by it must be found, however it is asked for."""

@@ -18,6 +18,7 @@ from services.bun_proxy.limits import Limits
 from services.bun_proxy.probe.health import Health
 from services.runtime.errors import reason_name
 from studio.bun.v1 import bun_service_pb2 as pb
+from studio.bun.v1 import routes_pb2 as routes_pb
 from studio.options.v1.errors_pb2 import ERROR_REASON_UNSPECIFIED
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def set_requests(message: pb.Requests, counters: Counters, calls_: Sequence[Call
     message.incomplete = stats.incomplete
 
 
-def set_document(message: pb.ApiDocument, document: Document) -> None:
+def set_document(message: routes_pb.ApiDocument, document: Document) -> None:
     """A document without its routes."""
     message.path, message.format = document.path, document.format
     message.title, message.version, message.description = (
@@ -88,7 +89,9 @@ def set_document(message: pb.ApiDocument, document: Document) -> None:
     set_time(message.fetched_at, document.fetched_at)
 
 
-def add_routes(field: RepeatedCompositeFieldContainer[pb.Route], routes: Iterator[Route], size: int) -> str:
+def add_routes(
+    field: RepeatedCompositeFieldContainer[routes_pb.Route], routes: Iterator[Route], size: int
+) -> str:
     """Adds a page of routes; the token of the next one, empty where there is none."""
     left = bounds.PAGE_BYTES
     last: Route | None = None
@@ -102,8 +105,8 @@ def add_routes(field: RepeatedCompositeFieldContainer[pb.Route], routes: Iterato
     return ""
 
 
-def _route(route: Route) -> pb.Route:
-    return pb.Route(
+def _route(route: Route) -> routes_pb.Route:
+    return routes_pb.Route(
         method=route.method,
         path=route.path,
         proxy_path=route.proxy_path,
@@ -113,7 +116,7 @@ def _route(route: Route) -> pb.Route:
         tags=route.tags,
         deprecated=route.deprecated,
         parameters=[
-            pb.Parameter(
+            routes_pb.Parameter(
                 name=each.name,
                 required=each.required,
                 type=each.type,
@@ -129,7 +132,9 @@ def _route(route: Route) -> pb.Route:
         request_content_types=route.content_types,
         request_body_required=route.body_required,
         answers=[
-            pb.Answer(status=each.status, description=each.description, content_types=each.content_types)
+            routes_pb.Answer(
+                status=each.status, description=each.description, content_types=each.content_types
+            )
             for each in route.outcomes
         ],
         security=route.security,

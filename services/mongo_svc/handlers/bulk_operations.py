@@ -13,10 +13,11 @@ from services.mongo_svc.writes import bulk, changing
 from services.mongo_svc.writes.changing import Update
 from services.mongo_svc.writes.where import Where
 from services.runtime.errors import StudioError, invalid_argument
-from studio.mongodb.v1 import document_service_pb2 as pb
+from studio.mongodb.v1 import document_bulk_pb2 as bulk_pb
+from studio.mongodb.v1 import document_writes_pb2 as writes_pb
 
 
-def read(body: pb.WriteBulkBody, where: Where) -> list[bulk.Operation]:
+def read(body: bulk_pb.WriteBulkBody, where: Where) -> list[bulk.Operation]:
     """The writes of a request.
 
     Raises:
@@ -30,7 +31,7 @@ def read(body: pb.WriteBulkBody, where: Where) -> list[bulk.Operation]:
     return operations
 
 
-def endangers(body: pb.WriteBulkBody) -> bool:
+def endangers(body: bulk_pb.WriteBulkBody) -> bool:
     """Whether a production database asks for a confirmation first."""
     return any(each.WhichOneof("operation") in _ENDANGERING for each in body.operations)
 
@@ -73,29 +74,29 @@ def _at(message: Any, where: Where, what: str, *, many: bool = False) -> Where: 
     return bulk.at(where, filter_, fields.document(message, "collation"), fields.hint(message))
 
 
-def _insert(message: pb.BulkInsert, where: Where, what: str) -> bulk.Operation:
+def _insert(message: bulk_pb.BulkInsert, where: Where, what: str) -> bulk.Operation:
     del where
     return bulk.Insert(fields.document(message, "document", f"{what}.document"))
 
 
-def _replacement(message: pb.BulkReplacement, where: Where, what: str) -> bulk.Operation:
+def _replacement(message: bulk_pb.BulkReplacement, where: Where, what: str) -> bulk.Operation:
     document = fields.document(message, "replacement", f"{what}.replacement")
     return bulk.Replace(_at(message, where, what), document, message.upsert)
 
 
-def _update(message: pb.BulkUpdate, where: Where, what: str) -> bulk.Operation:
+def _update(message: bulk_pb.BulkUpdate, where: Where, what: str) -> bulk.Operation:
     return bulk.Change(_at(message, where, what), update_of(message, f"{what}.update", many=False))
 
 
-def _updates(message: pb.BulkUpdate, where: Where, what: str) -> bulk.Operation:
+def _updates(message: bulk_pb.BulkUpdate, where: Where, what: str) -> bulk.Operation:
     return bulk.Change(_at(message, where, what, many=True), update_of(message, f"{what}.update", many=True))
 
 
-def _deletion(message: pb.BulkDeletion, where: Where, what: str) -> bulk.Operation:
+def _deletion(message: bulk_pb.BulkDeletion, where: Where, what: str) -> bulk.Operation:
     return bulk.Delete(_at(message, where, what), many=False)
 
 
-def _deletions(message: pb.BulkDeletion, where: Where, what: str) -> bulk.Operation:
+def _deletions(message: bulk_pb.BulkDeletion, where: Where, what: str) -> bulk.Operation:
     return bulk.Delete(_at(message, where, what, many=True), many=True)
 
 
@@ -112,14 +113,14 @@ _READERS: dict[str, Callable[[Any, Where, str], bulk.Operation]] = {
 _ENDANGERING = frozenset({"update_many", "delete_one", "delete_many"})
 
 
-def put_failure(target: pb.WriteFailure, index: int, error: StudioError) -> None:
+def put_failure(target: writes_pb.WriteFailure, index: int, error: StudioError) -> None:
     """Sets a failure of an answer."""
     target.index = index
     target.error_code = error.reason_name
     target.message = error.message
 
 
-def put_result(target: pb.BulkResult, result: bulk.Result) -> None:
+def put_result(target: bulk_pb.BulkResult, result: bulk.Result) -> None:
     """Sets a result of an answer."""
     target.index = result.index
     target.matched_count = result.matched

@@ -15,7 +15,7 @@ from services.mongo_svc.client import MongoClient
 from services.mongo_svc.handlers import fields, raw_streams
 from services.runtime.databases import Databases, while_unchanged
 from services.runtime.places import Places
-from studio.mongodb.v1 import document_service_pb2 as pb
+from studio.mongodb.v1 import document_reads_pb2 as reads_pb
 from studio.mongodb.v1.document_service_pb2_grpc import DocumentServiceServicer
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class DocumentReads(DocumentServiceServicer):
         self._databases = databases
         self._streams = Places("streams of documents", STREAMS, STREAMS_OF_ONE_DATABASE)
 
-    async def ListDocuments(self, request: pb.ListDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def ListDocuments(self, request: reads_pb.ListDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """A page, asked in an address."""
         del context
         async with await self._databases.lease(request.database_id) as client:
@@ -58,20 +58,20 @@ class DocumentReads(DocumentServiceServicer):
             )
             return await _page(client, query, request.page_token, request.ejson)
 
-    async def FindDocuments(self, request: pb.FindDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def FindDocuments(self, request: reads_pb.FindDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """A page, asked in a body."""
         del context
-        body = bodies.read(request.body, pb.FindDocumentsBody)
+        body = bodies.read(request.body, reads_pb.FindDocumentsBody)
         async with await self._databases.lease(request.database_id) as client:
             query = fields.page_query(body, client, MAX_PAGE)
             return await _page(client, query, body.page_token, body.ejson)
 
     async def StreamDocuments(  # noqa: N802  the rpc
-        self, request: pb.StreamDocumentsRequest, context: Context
+        self, request: reads_pb.StreamDocumentsRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
         """All documents as the server's batches."""
         del context
-        body = bodies.read(request.body, pb.FindDocumentsBody)
+        body = bodies.read(request.body, reads_pb.FindDocumentsBody)
         check = await self._databases.check_of(request.database_id)
         async with await self._databases.lease(request.database_id) as client:
             query = fields.page_query(body, client, 0)
@@ -81,7 +81,7 @@ class DocumentReads(DocumentServiceServicer):
                     async for chunk in chunks:
                         yield chunk
 
-    async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def GetDocument(self, request: reads_pb.GetDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """One document by its `_id`."""
         del context
         id_ = fields.text_id(request.id)
@@ -90,16 +90,16 @@ class DocumentReads(DocumentServiceServicer):
             document = await find.by_id(client, request.database_name, request.collection, id_)
         if document is None:
             raise errors.document_not_found()
-        response = pb.GetDocumentResponse()
+        response = reads_pb.GetDocumentResponse()
         response.document.bson = document
         return answers.render(response, answers.mode_of(request.ejson))
 
     async def CountDocuments(  # noqa: N802  the rpc
-        self, request: pb.CountDocumentsRequest, context: Context
-    ) -> pb.CountDocumentsResponse:
+        self, request: reads_pb.CountDocumentsRequest, context: Context
+    ) -> reads_pb.CountDocumentsResponse:
         """How many documents match."""
         del context
-        body = bodies.read(request.body, pb.CountDocumentsBody)
+        body = bodies.read(request.body, reads_pb.CountDocumentsBody)
         async with await self._databases.lease(request.database_id) as client:
             fields.check_collection(client, body)
             query = find.Query(
@@ -112,12 +112,14 @@ class DocumentReads(DocumentServiceServicer):
                 comment=body.comment,
             )
             found = await counting.count(client, query, exact=body.exact)
-        return pb.CountDocumentsResponse(count=found.number, precision=found.precision)
+        return reads_pb.CountDocumentsResponse(count=found.number, precision=found.precision)
 
-    async def ListDistinctValues(self, request: pb.ListDistinctValuesRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def ListDistinctValues(  # noqa: N802  the rpc
+        self, request: reads_pb.ListDistinctValuesRequest, context: Context
+    ) -> HttpBody:
         """The values of a field."""
         del context
-        body = bodies.read(request.body, pb.ListDistinctValuesBody)
+        body = bodies.read(request.body, reads_pb.ListDistinctValuesBody)
         async with await self._databases.lease(request.database_id) as client:
             fields.check_collection(client, body)
             query = find.Query(
@@ -131,7 +133,7 @@ class DocumentReads(DocumentServiceServicer):
                 comment=body.comment,
             )
             found = await counting.distinct(client, query, body.field)
-        response = pb.ListDistinctValuesResponse(truncated=found.truncated)
+        response = reads_pb.ListDistinctValuesResponse(truncated=found.truncated)
         for each in found.values:
             fields.put(response.values.add(), each)
         return await answers.rendered(response, answers.mode_of(body.ejson))
@@ -141,7 +143,7 @@ async def _page(client: MongoClient, query: find.Query, token: str, ejson_: str)
     if not query.limit:
         query = dataclasses.replace(query, limit=client.limits.default_page_documents)
     found = await paging.page(client, query, token)
-    response = pb.ListDocumentsResponse(next_page_token=found.next)
+    response = reads_pb.ListDocumentsResponse(next_page_token=found.next)
     for each in found.documents:
         response.documents.add(bson=each)
     return await answers.rendered(response, answers.mode_of(ejson_))

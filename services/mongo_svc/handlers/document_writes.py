@@ -17,7 +17,8 @@ from services.mongo_svc.writes.where import Where
 from services.runtime.confirmation import if_production
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError, invalid_argument
-from studio.mongodb.v1 import document_service_pb2 as pb
+from studio.mongodb.v1 import document_bulk_pb2 as bulk_pb
+from studio.mongodb.v1 import document_writes_pb2 as writes_pb
 from studio.mongodb.v1.document_service_pb2_grpc import DocumentServiceServicer
 from studio.options.v1.errors_pb2 import ERROR_REASON_CONFIRMATION_REQUIRED
 
@@ -38,24 +39,24 @@ class DocumentWrites(DocumentServiceServicer):
     def __init__(self, databases: Databases[MongoClient]) -> None:
         self._databases = databases
 
-    async def InsertDocuments(self, request: pb.InsertDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def InsertDocuments(self, request: writes_pb.InsertDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Inserts documents."""
         del context
-        body = await bodies.read_large(request.body, pb.InsertDocumentsBody)
+        body = await bodies.read_large(request.body, writes_pb.InsertDocumentsBody)
         documents = [_only_document(each, f"documents[{place}]") for place, each in enumerate(body.documents)]
         async with await self._databases.lease(request.database_id) as client:
             done = await inserting.insert(client, _where(client, body), documents, ordered=not body.unordered)
-        response = pb.InsertDocumentsResponse(failed_count=done.failed)
+        response = writes_pb.InsertDocumentsResponse(failed_count=done.failed)
         for id_ in done.ids:
             fields.put(response.inserted_ids.add(), id_)
         for each in done.failures:
             bulk_operations.put_failure(response.failures.add(), each.index, each.error)
         return await answers.rendered(response, answers.mode_of(body.ejson))
 
-    async def ReplaceDocument(self, request: pb.ReplaceDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def ReplaceDocument(self, request: writes_pb.ReplaceDocumentRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Replaces one document."""
         del context
-        body = await bodies.read_large(request.body, pb.ReplaceDocumentBody)
+        body = await bodies.read_large(request.body, writes_pb.ReplaceDocumentBody)
         document = _only_document(body.document, "document")
         id_ = _id_of(fields.value(body, "id"), document)
         mode = answers.mode_of(body.ejson)
@@ -76,17 +77,17 @@ class DocumentWrites(DocumentServiceServicer):
                     done = await changing.replace(client, where, document, upsert=body.upsert)
         if not done.matched and done.upserted is None:
             raise errors.document_not_found()
-        response = pb.ReplaceDocumentResponse(
+        response = writes_pb.ReplaceDocumentResponse(
             matched_count=int(done.matched), modified_count=int(done.modified)
         )
         if done.upserted is not None:
             fields.put(response.upserted_id, id_)
         return answers.render(response, mode)
 
-    async def UpdateDocuments(self, request: pb.UpdateDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def UpdateDocuments(self, request: writes_pb.UpdateDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Updates one document or many."""
         del context
-        body = await bodies.read_large(request.body, pb.UpdateDocumentsBody)
+        body = await bodies.read_large(request.body, writes_pb.UpdateDocumentsBody)
         mode = answers.mode_of(body.ejson)
         change = bulk_operations.update_of(body, "update", many=body.many)
         if body.many and not body.dry_run:
@@ -99,7 +100,7 @@ class DocumentWrites(DocumentServiceServicer):
                 done = await _update(client, where, change, body, mode)
         if body.HasField("id") and not done.matched and done.upserted is None:
             raise errors.document_not_found()
-        response = pb.UpdateDocumentsResponse(
+        response = writes_pb.UpdateDocumentsResponse(
             matched_count=done.matched, modified_count=done.modified, precision="exact"
         )
         if done.upserted is not None:
@@ -107,8 +108,8 @@ class DocumentWrites(DocumentServiceServicer):
         return answers.render(response, mode)
 
     async def DeleteDocument(  # noqa: N802  the rpc
-        self, request: pb.DeleteDocumentRequest, context: Context
-    ) -> pb.DeleteDocumentResponse:
+        self, request: writes_pb.DeleteDocumentRequest, context: Context
+    ) -> writes_pb.DeleteDocumentResponse:
         """Deletes one document by its `_id`."""
         del context
         id_ = fields.text_id(request.id)
@@ -119,12 +120,12 @@ class DocumentWrites(DocumentServiceServicer):
                 deleted = await changing.delete(client, where, many=False)
         if not deleted:
             raise errors.document_not_found()
-        return pb.DeleteDocumentResponse(deleted_count=int(deleted))
+        return writes_pb.DeleteDocumentResponse(deleted_count=int(deleted))
 
-    async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def DeleteDocuments(self, request: writes_pb.DeleteDocumentsRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Deletes one document or many."""
         del context
-        body = await bodies.read_large(request.body, pb.DeleteDocumentsBody)
+        body = await bodies.read_large(request.body, writes_pb.DeleteDocumentsBody)
         if not body.dry_run:
             await if_production("This deletes documents.")
         mode = answers.mode_of(body.ejson)
@@ -136,12 +137,14 @@ class DocumentWrites(DocumentServiceServicer):
                 deleted = await _delete(client, where, body, mode)
         if body.HasField("id") and not deleted:
             raise errors.document_not_found()
-        return answers.render(pb.DeleteDocumentsResponse(deleted_count=deleted, precision="exact"), mode)
+        return answers.render(
+            writes_pb.DeleteDocumentsResponse(deleted_count=deleted, precision="exact"), mode
+        )
 
-    async def WriteBulk(self, request: pb.WriteBulkRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
+    async def WriteBulk(self, request: bulk_pb.WriteBulkRequest, context: Context) -> HttpBody:  # noqa: N802  the rpc
         """Runs writes of all kinds."""
         del context
-        body = await bodies.read_large(request.body, pb.WriteBulkBody)
+        body = await bodies.read_large(request.body, bulk_pb.WriteBulkBody)
         if bulk_operations.endangers(body):
             await if_production("Some of these writes delete documents, or update every one that matches.")
         async with await self._databases.lease(request.database_id) as client:
@@ -149,7 +152,7 @@ class DocumentWrites(DocumentServiceServicer):
             operations = bulk_operations.read(body, where)
             results = await bulk.run(client, where, operations, ordered=not body.unordered)
         failed = sum(each.error is not None for each in results)
-        response = pb.WriteBulkResponse(
+        response = bulk_pb.WriteBulkResponse(
             succeeded_count=len(results) - failed,
             failed_count=failed,
             skipped_count=len(operations) - len(results),
@@ -159,7 +162,9 @@ class DocumentWrites(DocumentServiceServicer):
         return await answers.rendered(response, answers.mode_of(body.ejson))
 
     @staticmethod
-    def _selected(client: MongoClient, body: pb.UpdateDocumentsBody | pb.DeleteDocumentsBody) -> Where:
+    def _selected(
+        client: MongoClient, body: writes_pb.UpdateDocumentsBody | writes_pb.DeleteDocumentsBody
+    ) -> Where:
         """The documents that an update or a deletion is about."""
         id_ = fields.value(body, "id")
         given = fields.optional_query(body, "filter")
@@ -181,7 +186,7 @@ class DocumentWrites(DocumentServiceServicer):
 
 
 async def _update(
-    client: MongoClient, where: Where, change: Update, body: pb.UpdateDocumentsBody, mode: Mode
+    client: MongoClient, where: Where, change: Update, body: writes_pb.UpdateDocumentsBody, mode: Mode
 ) -> Changed:
     if not body.HasField("expected"):
         return await changing.update(client, where, change)
@@ -195,7 +200,9 @@ async def _update(
     return await exact.when_unchanged(client, where, _only_document(body.expected, "expected"), mode, act)
 
 
-async def _delete(client: MongoClient, where: Where, body: pb.DeleteDocumentsBody, mode: Mode) -> float:
+async def _delete(
+    client: MongoClient, where: Where, body: writes_pb.DeleteDocumentsBody, mode: Mode
+) -> float:
     if not body.HasField("expected"):
         return await changing.delete(client, where, many=body.many)
 
@@ -254,7 +261,7 @@ def _check_confirmation(name: str, confirmation: str) -> None:
 
 
 def _update_preview(found: preview.Preview, mode: Mode) -> HttpBody:
-    response = pb.UpdateDocumentsResponse(
+    response = writes_pb.UpdateDocumentsResponse(
         matched_count=found.matched.number,
         precision=found.matched.precision,
         dry_run=True,
@@ -270,7 +277,7 @@ def _update_preview(found: preview.Preview, mode: Mode) -> HttpBody:
 
 
 def _deletion_preview(found: preview.Preview, mode: Mode) -> HttpBody:
-    response = pb.DeleteDocumentsResponse(
+    response = writes_pb.DeleteDocumentsResponse(
         matched_count=found.matched.number, precision=found.matched.precision, dry_run=True
     )
     for each in found.samples:

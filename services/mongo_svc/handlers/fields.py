@@ -12,7 +12,7 @@ from services.mongo_svc.client import MongoClient
 from services.mongo_svc.ejson import Value
 from services.mongo_svc.ejson.layout import Kind
 from services.runtime.errors import StudioError, invalid_argument
-from studio.mongodb.v1 import document_service_pb2 as pb
+from studio.mongodb.v1 import document_reads_pb2 as reads_pb
 from studio.mongodb.v1.common_pb2 import ExtendedJson
 
 
@@ -227,7 +227,7 @@ def put_document(target: ExtendedJson, raw: bytes) -> None:
     target.type = Kind.DOCUMENT
 
 
-def page_query(body: pb.FindDocumentsBody, client: MongoClient, most: int) -> find.Query:
+def page_query(body: reads_pb.FindDocumentsBody, client: MongoClient, most: int) -> find.Query:
     """The question of a body.
 
     Args:

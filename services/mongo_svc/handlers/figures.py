@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from services.mongo_svc.server import shown
 from services.mongo_svc.server.asking import UNKNOWN, number
 from services.mongo_svc.server.overview import COUNTERS, Overview
-from studio.mongodb.v1 import server_service_pb2 as pb
+from studio.mongodb.v1 import server_status_pb2 as status_pb
 
 _MIB = 1024 * 1024
 """`mem` counts in these."""
@@ -51,10 +51,10 @@ _PLACES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def status_of(found: Overview) -> pb.GetServerStatusResponse:
+def status_of(found: Overview) -> status_pb.GetServerStatusResponse:
     """The message, without what is unavailable."""
     status, hello = found.status, found.hello
-    response = pb.GetServerStatusResponse(
+    response = status_pb.GetServerStatusResponse(
         version=found.version,
         process=shown.text(status.get("process")),
         host=shown.text(status.get("host") or hello.get("me")),

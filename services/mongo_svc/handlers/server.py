@@ -25,6 +25,8 @@ from services.mongo_svc.server.asking import Missing, number
 from services.runtime.databases import Databases
 from services.runtime.rates import Rates
 from studio.mongodb.v1 import server_service_pb2 as pb
+from studio.mongodb.v1 import server_status_pb2 as status_pb
+from studio.mongodb.v1 import server_work_pb2 as work_pb
 from studio.mongodb.v1.common_pb2 import Unavailable
 from studio.mongodb.v1.server_service_pb2_grpc import ServerServiceServicer
 
@@ -46,8 +48,8 @@ class ServerHandler(ServerServiceServicer):
         self._rates = Rates()
 
     async def GetServerStatus(  # noqa: N802  the rpc
-        self, request: pb.GetServerStatusRequest, context: Context
-    ) -> pb.GetServerStatusResponse:
+        self, request: status_pb.GetServerStatusRequest, context: Context
+    ) -> status_pb.GetServerStatusResponse:
         """The server at a glance."""
         del context
         async with await self._databases.lease(request.database_id) as client:
@@ -66,8 +68,8 @@ class ServerHandler(ServerServiceServicer):
         return answers.render(response, answers.mode_of(request.ejson))
 
     async def ListOperations(  # noqa: N802  the rpc
-        self, request: pb.ListOperationsRequest, context: Context
-    ) -> pb.ListOperationsResponse:
+        self, request: work_pb.ListOperationsRequest, context: Context
+    ) -> work_pb.ListOperationsResponse:
         """What runs now."""
         del context
         query = operations.Query(
@@ -79,43 +81,43 @@ class ServerHandler(ServerServiceServicer):
         )
         async with await self._databases.lease(request.database_id, only_reads=True) as client:
             found = await operations.list_operations(client, query)
-        return pb.ListOperationsResponse(
+        return work_pb.ListOperationsResponse(
             operations=map(_operation, found.operations),
             has_more=found.has_more,
             unavailable=_unavailable(found.missing),
         )
 
     async def KillOperation(  # noqa: N802  the rpc
-        self, request: pb.KillOperationRequest, context: Context
-    ) -> pb.KillOperationResponse:
+        self, request: work_pb.KillOperationRequest, context: Context
+    ) -> work_pb.KillOperationResponse:
         """Ends an operation."""
         del context
         async with await self._databases.lease(request.database_id) as client:
             found = await operations.kill(client, request.opid)
-        return pb.KillOperationResponse(operation=_operation(found))
+        return work_pb.KillOperationResponse(operation=_operation(found))
 
-    async def ListTop(self, request: pb.ListTopRequest, context: Context) -> pb.ListTopResponse:  # noqa: N802  the rpc
+    async def ListTop(self, request: work_pb.ListTopRequest, context: Context) -> work_pb.ListTopResponse:  # noqa: N802  the rpc
         """Where time goes."""
         del context
         async with await self._databases.lease(request.database_id) as client:
             found = await top.list_top(
                 client, database=request.database_name, limit=request.limit or bounds.DEFAULT_TOP
             )
-        response = pb.ListTopResponse(has_more=found.has_more)
+        response = work_pb.ListTopResponse(has_more=found.has_more)
         for each in found.entries:
             added = response.collections.add(namespace=each.namespace)
             for name, (ms, count) in each.figures.items():
-                getattr(added, name).CopyFrom(pb.TopFigure(ms=ms, count=count))
+                getattr(added, name).CopyFrom(work_pb.TopFigure(ms=ms, count=count))
         return response
 
-    async def GetProfiler(self, request: pb.GetProfilerRequest, context: Context) -> pb.Profiler:  # noqa: N802  the rpc
+    async def GetProfiler(self, request: work_pb.GetProfilerRequest, context: Context) -> work_pb.Profiler:  # noqa: N802  the rpc
         """What is recorded."""
         del context
         async with await self._databases.lease(request.database_id) as client:
             name = client.database_name(request.database_name)
             return _profiler(name, await profiler.read(client, name))
 
-    async def SetProfiler(self, request: pb.SetProfilerRequest, context: Context) -> pb.Profiler:  # noqa: N802  the rpc
+    async def SetProfiler(self, request: work_pb.SetProfilerRequest, context: Context) -> work_pb.Profiler:  # noqa: N802  the rpc
         """Changes what is recorded."""
         del context
         given = {
@@ -128,8 +130,8 @@ class ServerHandler(ServerServiceServicer):
             return _profiler(name, await profiler.write(client, name, profiler.Change(**given)))
 
     async def ListProfilerEntries(  # noqa: N802  the rpc
-        self, request: pb.ListProfilerEntriesRequest, context: Context
-    ) -> pb.ListProfilerEntriesResponse:
+        self, request: work_pb.ListProfilerEntriesRequest, context: Context
+    ) -> work_pb.ListProfilerEntriesResponse:
         """What was recorded."""
         del context
         query = profiler.Query(
@@ -143,19 +145,21 @@ class ServerHandler(ServerServiceServicer):
         )
         async with await self._databases.lease(request.database_id, only_reads=True) as client:
             page = await profiler.list_entries(client, query)
-        return pb.ListProfilerEntriesResponse(entries=map(_entry, page.entries), next_page_token=page.next)
+        return work_pb.ListProfilerEntriesResponse(
+            entries=map(_entry, page.entries), next_page_token=page.next
+        )
 
     async def ListSessions(  # noqa: N802  the rpc
-        self, request: pb.ListSessionsRequest, context: Context
-    ) -> pb.ListSessionsResponse:
+        self, request: work_pb.ListSessionsRequest, context: Context
+    ) -> work_pb.ListSessionsResponse:
         """Who has sessions."""
         del context
         limit = request.limit or bounds.DEFAULT_SESSIONS
         async with await self._databases.lease(request.database_id, only_reads=True) as client:
             found = await sessions.list_sessions(client, cluster=request.cluster, limit=limit)
-        return pb.ListSessionsResponse(
+        return work_pb.ListSessionsResponse(
             sessions=[
-                pb.Session(id=each.id, user=each.user, last_use_unix_ms=each.last_use_unix_ms)
+                work_pb.Session(id=each.id, user=each.user, last_use_unix_ms=each.last_use_unix_ms)
                 for each in found.sessions
             ],
             has_more=found.has_more,
@@ -215,9 +219,9 @@ def _unavailable(missing: Iterable[Missing]) -> list[Unavailable]:
     return [Unavailable(what=each.what, permission=each.permission, role=each.role) for each in missing]
 
 
-def _operation(found: operations.Operation) -> pb.Operation:
+def _operation(found: operations.Operation) -> work_pb.Operation:
     row = found.row
-    return pb.Operation(
+    return work_pb.Operation(
         opid=found.opid,
         type=shown.text(row.get("type")),
         operation=shown.text(row.get("op")),
@@ -239,8 +243,8 @@ def _operation(found: operations.Operation) -> pb.Operation:
     )
 
 
-def _profiler(name: str, found: profiler.Setting) -> pb.Profiler:
-    return pb.Profiler(
+def _profiler(name: str, found: profiler.Setting) -> work_pb.Profiler:
+    return work_pb.Profiler(
         database_name=name,
         level=found.level,
         slow_ms=found.slow_ms,
@@ -249,10 +253,10 @@ def _profiler(name: str, found: profiler.Setting) -> pb.Profiler:
     )
 
 
-def _entry(found: profiler.Entry) -> pb.ProfilerEntry:
+def _entry(found: profiler.Entry) -> work_pb.ProfilerEntry:
     row = found.row
     changed = [number(row, name) for name in ("ninserted", "nModified", "ndeleted")]
-    return pb.ProfilerEntry(
+    return work_pb.ProfilerEntry(
         at_unix_ms=found.at_unix_ms,
         operation=shown.text(row.get("op")),
         namespace=shown.text(row.get("ns")),

@@ -13,6 +13,7 @@ from services.mongo_svc.users import bounds, roles, users
 from services.mongo_svc.users.asking import Name, database_of
 from services.runtime.databases import Databases
 from services.runtime.errors import invalid_argument
+from studio.mongodb.v1 import role_pb2 as role_pb
 from studio.mongodb.v1 import user_service_pb2 as pb
 from studio.mongodb.v1.common_pb2 import ExtendedJson
 from studio.mongodb.v1.user_service_pb2_grpc import UserServiceServicer
@@ -92,7 +93,9 @@ class UserHandler(UserServiceServicer):
             )
         return pb.ChangeUserRolesResponse(roles=map(_role_name, found))
 
-    async def ListRoles(self, request: pb.ListRolesRequest, context: Context) -> pb.ListRolesResponse:  # noqa: N802  the rpc
+    async def ListRoles(  # noqa: N802  the rpc
+        self, request: role_pb.ListRolesRequest, context: Context
+    ) -> role_pb.ListRolesResponse:
         """A page of roles."""
         del context
         query = roles.Query(
@@ -105,9 +108,9 @@ class UserHandler(UserServiceServicer):
         )
         async with await self._databases.lease(request.database_id, only_reads=True) as client:
             found, token = await roles.list_roles(client, query)
-        return pb.ListRolesResponse(roles=map(_role, found), next_page_token=token)
+        return role_pb.ListRolesResponse(roles=map(_role, found), next_page_token=token)
 
-    async def CreateRole(self, request: pb.CreateRoleRequest, context: Context) -> pb.Role:  # noqa: N802  the rpc
+    async def CreateRole(self, request: role_pb.CreateRoleRequest, context: Context) -> role_pb.Role:  # noqa: N802  the rpc
         """Creates a role."""
         del context
         grants = _grants(request.privileges, request.roles)
@@ -115,7 +118,7 @@ class UserHandler(UserServiceServicer):
             name = Name(request.role, client.database_name(request.database_name))
             return _role(await roles.create(client, name, grants))
 
-    async def UpdateRole(self, request: pb.UpdateRoleRequest, context: Context) -> pb.Role:  # noqa: N802  the rpc
+    async def UpdateRole(self, request: role_pb.UpdateRoleRequest, context: Context) -> role_pb.Role:  # noqa: N802  the rpc
         """Replaces what a role has."""
         del context
         grants = _grants(request.privileges, request.roles)
@@ -126,7 +129,9 @@ class UserHandler(UserServiceServicer):
             )
         return _role(found)
 
-    async def ChangeRoleGrants(self, request: pb.ChangeRoleGrantsRequest, context: Context) -> pb.Role:  # noqa: N802  the rpc
+    async def ChangeRoleGrants(  # noqa: N802  the rpc
+        self, request: role_pb.ChangeRoleGrantsRequest, context: Context
+    ) -> role_pb.Role:
         """Gives and takes what a role has."""
         del context
         async with await self._databases.lease(request.database_id) as client:
@@ -139,13 +144,13 @@ class UserHandler(UserServiceServicer):
             )
         return _role(found)
 
-    async def DropRole(self, request: pb.DropRoleRequest, context: Context) -> pb.DropRoleResponse:  # noqa: N802  the rpc
+    async def DropRole(self, request: role_pb.DropRoleRequest, context: Context) -> role_pb.DropRoleResponse:  # noqa: N802  the rpc
         """Drops a role."""
         del context
         async with await self._databases.lease(request.database_id) as client:
             name = Name(request.role, client.database_name(request.database_name))
             await roles.drop(client, name, force=request.force)
-        return pb.DropRoleResponse()
+        return role_pb.DropRoleResponse()
 
 
 def _wanted(body: pb.CreateUserBody | pb.UpdateUserBody) -> users.Wanted:
@@ -164,11 +169,11 @@ def _wanted(body: pb.CreateUserBody | pb.UpdateUserBody) -> users.Wanted:
     )
 
 
-def _names(given: Iterable[pb.RoleName]) -> list[Name]:
+def _names(given: Iterable[role_pb.RoleName]) -> list[Name]:
     return [Name(each.role, each.database_name) for each in given]
 
 
-def _grants(privileges: Iterable[pb.Privilege], given: Iterable[pb.RoleName]) -> roles.Grants:
+def _grants(privileges: Iterable[role_pb.Privilege], given: Iterable[role_pb.RoleName]) -> roles.Grants:
     return roles.Grants(
         [
             roles.Privilege(
@@ -186,8 +191,8 @@ def _grants(privileges: Iterable[pb.Privilege], given: Iterable[pb.RoleName]) ->
     )
 
 
-def _role_name(name: Name) -> pb.RoleName:
-    return pb.RoleName(role=name.name, database_name=name.database)
+def _role_name(name: Name) -> role_pb.RoleName:
+    return role_pb.RoleName(role=name.name, database_name=name.database)
 
 
 def _user(found: users.User) -> pb.User:
@@ -196,7 +201,9 @@ def _user(found: users.User) -> pb.User:
         database_name=found.name.database,
         roles=map(_role_name, found.roles),
         authentication_restrictions=[
-            pb.AuthenticationRestriction(client_source=each.client_source, server_address=each.server_address)
+            role_pb.AuthenticationRestriction(
+                client_source=each.client_source, server_address=each.server_address
+            )
             for each in found.restrictions
         ],
         mechanisms=found.mechanisms,
@@ -207,10 +214,10 @@ def _user(found: users.User) -> pb.User:
     return response
 
 
-def _privilege(found: roles.Privilege) -> pb.Privilege:
+def _privilege(found: roles.Privilege) -> role_pb.Privilege:
     resource = found.resource
-    return pb.Privilege(
-        resource=pb.Resource(
+    return role_pb.Privilege(
+        resource=role_pb.Resource(
             database_name=resource.database,
             collection=resource.collection,
             cluster=resource.cluster,
@@ -220,8 +227,8 @@ def _privilege(found: roles.Privilege) -> pb.Privilege:
     )
 
 
-def _role(found: roles.Role) -> pb.Role:
-    return pb.Role(
+def _role(found: roles.Role) -> role_pb.Role:
+    return role_pb.Role(
         role=found.name.name,
         database_name=found.name.database,
         built_in=found.built_in,

@@ -14,6 +14,7 @@ from services.redis_svc.server import advice, analysis, clients, latency, overvi
 from services.redis_svc.server.rules import RULES
 from services.runtime.places import Places
 from services.runtime.rates import Rates
+from studio.redis.v1 import memory_analysis_pb2 as memory_pb
 from studio.redis.v1 import server_service_pb2 as pb
 from studio.redis.v1.server_service_pb2_grpc import ServerServiceServicer
 
@@ -132,8 +133,8 @@ class ServerHandler(ServerServiceServicer):
         )
 
     async def AnalyzeMemory(  # noqa: N802  the rpc
-        self, request: pb.AnalyzeMemoryRequest, context: Context
-    ) -> AsyncIterator[pb.AnalyzeMemoryResponse]:
+        self, request: memory_pb.AnalyzeMemoryRequest, context: Context
+    ) -> AsyncIterator[memory_pb.AnalyzeMemoryResponse]:
         """What the keys take, as a stream of progress."""
         del context
         question = analysis.Question(

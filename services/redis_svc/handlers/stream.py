@@ -9,6 +9,8 @@ from services.redis_svc.handlers.blobs import key_of, to_blob, to_bytes, whole
 from services.redis_svc.limits import DEFAULTS
 from services.redis_svc.types import stream_groups, stream_pending, streams
 from services.redis_svc.types.stream_trim import trim
+from studio.redis.v1 import stream_entry_pb2 as entry_pb
+from studio.redis.v1 import stream_groups_pb2 as groups_pb
 from studio.redis.v1 import stream_service_pb2 as pb
 from studio.redis.v1.stream_service_pb2_grpc import StreamServiceServicer
 
@@ -93,14 +95,16 @@ class StreamHandler(StreamServiceServicer):
             )
         return pb.TrimStreamResponse(deleted=deleted)
 
-    async def ListGroups(self, request: pb.ListGroupsRequest, context: Context) -> pb.ListGroupsResponse:  # noqa: N802  the rpc
+    async def ListGroups(  # noqa: N802  the rpc
+        self, request: groups_pb.ListGroupsRequest, context: Context
+    ) -> groups_pb.ListGroupsResponse:
         """The consumer groups."""
         del context
         async with await self._databases.client(request.database_id) as client:
             groups = await stream_groups.list_groups(client, key_of(request))
-        return pb.ListGroupsResponse(
+        return groups_pb.ListGroupsResponse(
             groups=[
-                pb.StreamGroup(
+                groups_pb.StreamGroup(
                     name=to_blob(each.name),
                     consumers=each.consumers,
                     pending=each.pending,
@@ -113,8 +117,8 @@ class StreamHandler(StreamServiceServicer):
         )
 
     async def CreateGroup(  # noqa: N802  the rpc
-        self, request: pb.CreateGroupRequest, context: Context
-    ) -> pb.CreateGroupResponse:
+        self, request: groups_pb.CreateGroupRequest, context: Context
+    ) -> groups_pb.CreateGroupResponse:
         """Makes a consumer group."""
         del context
         group = to_bytes(request.group, "group")
@@ -122,38 +126,38 @@ class StreamHandler(StreamServiceServicer):
             await stream_groups.create(
                 client, key_of(request), group, request.start, create_stream=request.create_stream
             )
-        return pb.CreateGroupResponse()
+        return groups_pb.CreateGroupResponse()
 
     async def SetGroupPosition(  # noqa: N802  the rpc
-        self, request: pb.SetGroupPositionRequest, context: Context
-    ) -> pb.SetGroupPositionResponse:
+        self, request: groups_pb.SetGroupPositionRequest, context: Context
+    ) -> groups_pb.SetGroupPositionResponse:
         """Moves a group to another entry."""
         del context
         group = to_bytes(request.group, "group")
         async with await self._databases.client(request.database_id) as client:
             await stream_groups.set_position(client, key_of(request), group, request.start)
-        return pb.SetGroupPositionResponse()
+        return groups_pb.SetGroupPositionResponse()
 
     async def DeleteGroup(  # noqa: N802  the rpc
-        self, request: pb.DeleteGroupRequest, context: Context
-    ) -> pb.DeleteGroupResponse:
+        self, request: groups_pb.DeleteGroupRequest, context: Context
+    ) -> groups_pb.DeleteGroupResponse:
         """Removes a group."""
         del context
         async with await self._databases.client(request.database_id) as client:
             await stream_groups.delete(client, key_of(request), to_bytes(request.group, "group"))
-        return pb.DeleteGroupResponse()
+        return groups_pb.DeleteGroupResponse()
 
     async def ListConsumers(  # noqa: N802  the rpc
-        self, request: pb.ListConsumersRequest, context: Context
-    ) -> pb.ListConsumersResponse:
+        self, request: groups_pb.ListConsumersRequest, context: Context
+    ) -> groups_pb.ListConsumersResponse:
         """The consumers of a group."""
         del context
         group = to_bytes(request.group, "group")
         async with await self._databases.client(request.database_id) as client:
             consumers = await stream_groups.list_consumers(client, key_of(request), group)
-        return pb.ListConsumersResponse(
+        return groups_pb.ListConsumersResponse(
             consumers=[
-                pb.StreamConsumer(
+                groups_pb.StreamConsumer(
                     name=to_blob(each.name),
                     pending=each.pending,
                     idle_ms=each.idle_ms,
@@ -164,18 +168,18 @@ class StreamHandler(StreamServiceServicer):
         )
 
     async def DeleteConsumer(  # noqa: N802  the rpc
-        self, request: pb.DeleteConsumerRequest, context: Context
-    ) -> pb.DeleteConsumerResponse:
+        self, request: groups_pb.DeleteConsumerRequest, context: Context
+    ) -> groups_pb.DeleteConsumerResponse:
         """Removes a consumer."""
         del context
         group, consumer = to_bytes(request.group, "group"), to_bytes(request.consumer, "consumer")
         async with await self._databases.client(request.database_id) as client:
             pending = await stream_groups.delete_consumer(client, key_of(request), group, consumer)
-        return pb.DeleteConsumerResponse(pending=pending)
+        return groups_pb.DeleteConsumerResponse(pending=pending)
 
     async def ListPending(  # noqa: N802  the rpc
-        self, request: pb.ListPendingRequest, context: Context
-    ) -> pb.ListPendingResponse:
+        self, request: groups_pb.ListPendingRequest, context: Context
+    ) -> groups_pb.ListPendingResponse:
         """What was delivered and not acknowledged."""
         del context
         async with await self._databases.client(request.database_id) as client:
@@ -188,9 +192,9 @@ class StreamHandler(StreamServiceServicer):
                 count=request.count or DEFAULTS.default_page_values,
                 min_idle_ms=whole("min_idle_ms", request.min_idle_ms),
             )
-        return pb.ListPendingResponse(
+        return groups_pb.ListPendingResponse(
             entries=[
-                pb.PendingEntry(
+                groups_pb.PendingEntry(
                     id=each.id,
                     consumer=to_blob(each.consumer),
                     idle_ms=each.idle_ms,
@@ -202,17 +206,19 @@ class StreamHandler(StreamServiceServicer):
             next_start=page.next_start,
         )
 
-    async def AckEntries(self, request: pb.AckEntriesRequest, context: Context) -> pb.AckEntriesResponse:  # noqa: N802  the rpc
+    async def AckEntries(  # noqa: N802  the rpc
+        self, request: groups_pb.AckEntriesRequest, context: Context
+    ) -> groups_pb.AckEntriesResponse:
         """Acknowledges entries."""
         del context
         group = to_bytes(request.group, "group")
         async with await self._databases.client(request.database_id) as client:
             acknowledged = await stream_pending.acknowledge(client, key_of(request), group, request.ids)
-        return pb.AckEntriesResponse(acknowledged=acknowledged)
+        return groups_pb.AckEntriesResponse(acknowledged=acknowledged)
 
     async def ClaimEntries(  # noqa: N802  the rpc
-        self, request: pb.ClaimEntriesRequest, context: Context
-    ) -> pb.ClaimEntriesResponse:
+        self, request: groups_pb.ClaimEntriesRequest, context: Context
+    ) -> groups_pb.ClaimEntriesResponse:
         """Hands pending entries to another consumer."""
         del context
         group, consumer = to_bytes(request.group, "group"), to_bytes(request.consumer, "consumer")
@@ -238,17 +244,18 @@ class StreamHandler(StreamServiceServicer):
                     start=request.start,
                     count=request.count or DEFAULTS.default_page_values,
                 )
-        return pb.ClaimEntriesResponse(
+        return groups_pb.ClaimEntriesResponse(
             entries=_entries(claimed.entries), deleted_ids=claimed.deleted_ids, next_start=claimed.next_start
         )
 
 
-def _entries(entries: Iterable[streams.Entry]) -> list[pb.StreamEntry]:
+def _entries(entries: Iterable[streams.Entry]) -> list[entry_pb.StreamEntry]:
     return [
-        pb.StreamEntry(
+        entry_pb.StreamEntry(
             id=each.id,
             fields=[
-                pb.StreamField(field=to_blob(name), content=to_blob(value)) for name, value in each.fields
+                entry_pb.StreamField(field=to_blob(name), content=to_blob(value))
+                for name, value in each.fields
             ],
         )
         for each in entries

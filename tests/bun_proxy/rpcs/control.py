@@ -11,6 +11,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from studio.bun.v1 import bun_service_pb2 as pb
+from studio.bun.v1 import routes_pb2 as routes_pb
 from studio.bun.v1.bun_service_pb2_grpc import BunServiceStub
 from tests.support.engine_service import as_user
 from tests.support.odd_servers import StartServer
@@ -33,13 +34,15 @@ class Control:
     async def info(self) -> pb.GetInfoResponse:
         return await self._stub.GetInfo(pb.GetInfoRequest(database_id=self.id), metadata=self._as)
 
-    async def routes(self, **fields: Any) -> pb.ListRoutesResponse:  # noqa: ANN401  of the message
+    async def routes(self, **fields: Any) -> routes_pb.ListRoutesResponse:  # noqa: ANN401  of the message
         return await self._stub.ListRoutes(
-            pb.ListRoutesRequest(database_id=self.id, **fields), metadata=self._as
+            routes_pb.ListRoutesRequest(database_id=self.id, **fields), metadata=self._as
         )
 
-    async def refresh(self) -> pb.RefreshRoutesResponse:
-        return await self._stub.RefreshRoutes(pb.RefreshRoutesRequest(database_id=self.id), metadata=self._as)
+    async def refresh(self) -> routes_pb.RefreshRoutesResponse:
+        return await self._stub.RefreshRoutes(
+            routes_pb.RefreshRoutesRequest(database_id=self.id), metadata=self._as
+        )
 
     async def calls(self, **fields: Any) -> pb.ListCallsResponse:  # noqa: ANN401  of the message
         return await self._stub.ListCalls(
