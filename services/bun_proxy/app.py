@@ -16,7 +16,7 @@ from services.bun_proxy.handlers.servicers import servicers
 from services.bun_proxy.options import limits_of, parse
 from services.bun_proxy.probe.diagnose import diagnose
 from services.bun_proxy.settings import TYPE, Settings
-from services.runtime.audit.recording import recorded
+from services.runtime import engine
 from services.runtime.client_address import TrustedProxies
 from services.runtime.confirmation import Confirmations
 from services.runtime.databases import Databases
@@ -31,7 +31,7 @@ from services.runtime.interceptors.observe import Observe
 from services.runtime.interceptors.request_id import RequestId
 from services.runtime.logs import get_logger
 from services.runtime.pool import ClientPool
-from services.runtime.resolver import Connection, Resolver
+from services.runtime.resolver import Connection
 from services.runtime.server import Runtime, Servicer
 
 log = get_logger(__name__)
@@ -58,31 +58,17 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
     )
 
     def gone(database_id: str) -> None:
-        pool.discard(database_id)
         catalogue.discard(database_id)
 
-    resolver = Resolver(
-        type_=TYPE,
-        address=settings.registry_address,
-        tokens=runtime.service_tokens,
-        keys=settings.keys(),
-        on_gone=gone,
-        rights=runtime.rights,
-    )
-    runtime.background("resolver.watch", resolver.watch)
-    runtime.background("pool.idle", pool.run)
-    databases = Databases(resolver, pool)
-    catalogue = Catalogue(databases)
     test = functools.partial(diagnose, policy=policy, limits=limits)
-    try:
-        async with recorded(runtime, resolver), _data_plane(settings, runtime, databases):
+    async with engine.connections(runtime, pool, on_gone=gone) as resolver:
+        databases = Databases(resolver, pool)
+        catalogue = Catalogue(databases)
+        async with _data_plane(settings, runtime, databases):
             yield (
                 *servicers(databases, catalogue, calls),
                 engine_service(settings.keys(), TYPE, test),
             )
-    finally:
-        await pool.aclose()
-        await resolver.aclose()
 
 
 @contextlib.asynccontextmanager

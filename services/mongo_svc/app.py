@@ -12,11 +12,11 @@ from services.mongo_svc.diagnose import diagnose
 from services.mongo_svc.handlers.servicers import servicers
 from services.mongo_svc.options import parse
 from services.mongo_svc.settings import TYPE, Settings
-from services.runtime.audit.recording import recorded
+from services.runtime import engine
 from services.runtime.databases import Databases
 from services.runtime.diagnosis import engine_service
 from services.runtime.pool import ClientPool
-from services.runtime.resolver import Connection, Resolver
+from services.runtime.resolver import Connection
 from services.runtime.server import Runtime, Servicer
 
 
@@ -24,7 +24,7 @@ from services.runtime.server import Runtime, Servicer
 async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncIterator[Sequence[Servicer]]:
     """Builds the service and yields what it serves; closes every connection at the end."""
     await guard.prove()
-    keys, policy, limits = settings.keys(), settings.address_policy(), settings.limits()
+    policy, limits = settings.address_policy(), settings.limits()
 
     async def create(connection: Connection) -> MongoClient:
         text = connection.connection_string.get_secret_value()
@@ -46,23 +46,8 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         max_clients=settings.mongodb_max_pool_size,
         idle_timeout_s=settings.client_idle_timeout_s,
     )
-    resolver = Resolver(
-        type_=TYPE,
-        address=settings.registry_address,
-        tokens=runtime.service_tokens,
-        keys=keys,
-        on_gone=pool.discard,
-        rights=runtime.rights,
-    )
-    runtime.background("resolver.watch", resolver.watch)
-    runtime.background("pool.idle", pool.run)
-    try:
-        databases = Databases(resolver, pool)
-        async with recorded(runtime, resolver):
-            yield (
-                *servicers(databases, settings, runtime.stopping),
-                engine_service(keys, TYPE, test),
-            )
-    finally:
-        await pool.aclose()
-        await resolver.aclose()
+    async with engine.connections(runtime, pool) as resolver:
+        yield (
+            *servicers(Databases(resolver, pool), settings, runtime.stopping),
+            engine_service(settings.keys(), TYPE, test),
+        )

@@ -13,17 +13,17 @@ from services.redis_svc.handlers.operations import operations
 from services.redis_svc.handlers.servicers import servicers
 from services.redis_svc.settings import TYPE, Settings
 from services.redis_svc.url import parse
-from services.runtime.audit.recording import recorded
+from services.runtime import engine
 from services.runtime.diagnosis import engine_service
 from services.runtime.pool import ClientPool
-from services.runtime.resolver import Connection, Resolver
+from services.runtime.resolver import Connection
 from services.runtime.server import Runtime, Servicer
 
 
 @contextlib.asynccontextmanager
 async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncIterator[Sequence[Servicer]]:
     """Builds the service and yields what it serves; closes every connection at the end."""
-    keys, policy, limits = settings.keys(), settings.address_policy(), settings.limits()
+    policy, limits = settings.address_policy(), settings.limits()
 
     async def create(connection: Connection) -> RedisClient:
         options = parse(connection.connection_string.get_secret_value(), connection.config)
@@ -39,24 +39,10 @@ async def open_app(settings: Settings, runtime: Runtime[Settings]) -> AsyncItera
         max_clients=settings.redis_max_connections,
         idle_timeout_s=settings.client_idle_timeout_s,
     )
-    resolver = Resolver(
-        type_=TYPE,
-        address=settings.registry_address,
-        tokens=runtime.service_tokens,
-        keys=keys,
-        on_gone=pool.discard,
-        rights=runtime.rights,
-    )
-    runtime.background("resolver.watch", resolver.watch)
-    runtime.background("pool.idle", pool.run)
-    try:
+    async with engine.connections(runtime, pool) as resolver:
         databases = Databases(resolver, pool)
-        async with recorded(runtime, resolver):
-            yield (
-                *servicers(databases),
-                *operations(databases, settings),
-                engine_service(keys, TYPE, test),
-            )
-    finally:
-        await pool.aclose()
-        await resolver.aclose()
+        yield (
+            *servicers(databases),
+            *operations(databases, settings),
+            engine_service(settings.keys(), TYPE, test),
+        )
