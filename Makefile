@@ -54,6 +54,7 @@ lint: setup ## Check style and types
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/node node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
 	@$(BIN)/node node_modules/typescript/bin/tsc -p console/tsconfig.json
+	@$(BIN)/node node_modules/typescript/bin/tsc -p .railway/tsconfig.json
 
 console: setup ## Build the web pages into console/dist
 
@@ -75,9 +76,19 @@ format: setup ## Rewrite the code and the contract in their format
 	@$(BIN)/python tools/protos.py format
 	@$(BIN)/node node_modules/@biomejs/biome/bin/biome check --write
 
-lock: setup ## Resolve the packages of pyproject.toml anew into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --quiet
+IMAGES := registry redis_svc mongo_svc bun_proxy gateway
+
+# The images take the versions of requirements.lock, each those that it needs.
+lock: setup ## Resolve the packages of pyproject.toml anew into requirements.lock, and for each image
+	@$(BIN)/$(LOCK) --all-extras --output-file requirements.lock
+	@for each in $(IMAGES); do \
+		$(BIN)/$(LOCK) --extra "$$each" --constraints requirements.lock \
+			--output-file "deploy/docker/requirements/$$each.txt" || exit 1; \
+	done
+	@$(BIN)/$(LOCK) --extra build --extra registry --constraints requirements.lock \
+		--output-file deploy/docker/requirements/build.txt
 
 clean: ## Delete generated code, caches, and the data in STATE_DIR
 	@$(PYTHON) -m deploy.local.clean

@@ -11,9 +11,16 @@ from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
+from services.runtime.secret_files import SecretFiles
 from services.runtime.tls.contexts import check_own
 from services.runtime.tls.files import CertificateFiles
 from services.runtime.tls.material import Sources
@@ -63,7 +70,7 @@ SigningSecret = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
 class Settings(BaseSettings):
-    """Base of every settings class: a field is the variable of its upper-case name."""
+    """Base of every settings class: a field is the variable of its upper-case name, or a secret in a file."""
 
     model_config = SettingsConfigDict(
         extra="ignore",
@@ -72,6 +79,18 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings passes them by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from: the environment, and the files that it names (`<NAME>_FILE`)."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
 
 
 class TlsSettings(Settings):
