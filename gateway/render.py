@@ -12,7 +12,7 @@ from pathlib import Path
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
-from gateway import engines, forwarding, tls
+from gateway import engines, forwarding, stats, tls
 from gateway.clusters import clusters
 from gateway.errors import Config
 from gateway.listener import listener
@@ -74,13 +74,22 @@ def bootstrap(contract: Contract, settings: GatewaySettings, files: Files) -> Co
         *clusters(settings, files.service_token),
         *([forwarding.cluster(settings)] if engines.forwards(settings) else []),
     ]
+    admin = _admin(settings, files.admin_socket)
+    metrics, to_admin = stats.listener(settings), stats.cluster(settings, admin["address"])
     return {
         "node": {"id": "gateway", "cluster": "gateway"},
         "static_resources": {
-            "listeners": [tls.served(listening, settings, files.directory)],
-            "clusters": tls.secured(behind, settings, files.directory),
+            "listeners": [
+                tls.served(listening, settings, files.directory),
+                *([metrics] if metrics is not None else []),
+            ],
+            "clusters": [
+                *tls.secured(behind, settings, files.directory),
+                *([to_admin] if to_admin is not None else []),
+            ],
         },
-        "admin": _admin(settings, files.admin_socket),
+        "admin": admin,
+        "stats_config": stats.kept(),
         "overload_manager": _overload(settings),
         "application_log_config": {"log_format": {"json_format": _log_line()}},
     }

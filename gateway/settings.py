@@ -94,6 +94,8 @@ class GatewaySettings(TlsSettings):
     """Directory for the rendered configuration and the admin socket; a private temporary one unless set."""
     admin_address: Address | None = None
     """Loopback `host:port` of Envoy's admin interface; without it, it is a socket in the state directory."""
+    gateway_metrics_address: Address | None = None
+    """`host:port` where Prometheus reads `/metrics`; bind it to a private address. Nowhere unless set."""
     envoy_binary: Path | None = None
     """Path of Envoy; otherwise beside this Python, then on PATH."""
     log_level: LogLevel = "INFO"
@@ -187,6 +189,14 @@ class GatewaySettings(TlsSettings):
         if address.host not in {"127.0.0.1", "::1"}:
             raise ValueError("must be a loopback address: 127.0.0.1:port or [::1]:port")
         return address
+
+    @field_validator("gateway_metrics_address", mode="before")
+    @classmethod
+    def _to_listen_on(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        address = parse_address(value)
+        return Address(f"127.0.0.1:{address.port}" if address.host == "localhost" else value)
 
     @field_validator("gateway_host")
     @classmethod

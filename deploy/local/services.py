@@ -159,6 +159,7 @@ def _gateway(context: Context) -> Program:
             **tls.given(context.environment, tls.SERVICES + tls.GATEWAY),
             "GATEWAY_HOST": context.gateway_host,
             "GATEWAY_PORT": str(context.gateway_port),
+            "GATEWAY_METRICS_ADDRESS": f"{LOOPBACK}:{context.state.port('gateway_metrics')}",
             "BUN_PROXY_HTTP_ADDRESS": _forwarding(context.state),
             "PG_META_URL": context.pg_meta_url,
             # By which the registry knows it, to decide about requests to pg-meta.

@@ -22,7 +22,7 @@ from pymongo.asynchronous.mongo_client import AsyncMongoClient
 from pymongo.asynchronous.pool import AsyncConnection, Pool
 from pymongo.errors import NetworkTimeout, WaitQueueTimeoutError
 
-from services.mongo_svc import errors
+from services.mongo_svc import errors, metrics
 from services.mongo_svc.limits import DEFAULTS, Limits
 from services.mongo_svc.options import where
 from services.runtime.addresses import AddressPolicy
@@ -161,6 +161,7 @@ def pool_class(guard: Guard, limits: Limits) -> type[Pool]:
             finally:
                 _current.reset(token)
             guard.note(self.address, None)
+            metrics.count(self)
             return connection
 
         async def _get_conn(self, checkout_started_time: float, handler: Any = None) -> AsyncConnection:  # noqa: ANN401

@@ -185,6 +185,7 @@ class Connection(asyncio.Protocol):
         """Keeps the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        TOTALS.open += 1
 
     def pause_writing(self) -> None:
         """The server reads slower than callers write: requests wait here from now on."""
@@ -280,6 +281,7 @@ class Connection(asyncio.Protocol):
         self._fail(ConnectionLostError("The Redis server closed the connection.", sent=True))
         if not self._lost.done():
             self._lost.set_result(None)
+            TOTALS.open -= 1
 
     # ------------------------------------------------------------------------------------------- inside
 

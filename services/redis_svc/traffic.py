@@ -33,6 +33,8 @@ class Totals:
     """Commands written."""
     in_flight: int = 0
     """Commands that wait to be written or answered."""
+    open: int = 0
+    """Connections that are open, dedicated ones included."""
     connects: int = 0
     """Connections made that callers share, the first ones and those after one was lost."""
     failed_connects: int = 0
@@ -67,6 +69,9 @@ class _Collector(Collector):
             "studio_redis_commands_in_flight",
             "Commands that wait for a Redis server.",
             value=TOTALS.in_flight,
+        )
+        yield GaugeMetricFamily(
+            "studio_redis_connections", "Connections to Redis servers that are open.", value=TOTALS.open
         )
 
 

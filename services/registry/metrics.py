@@ -15,7 +15,12 @@ CACHE_INVALIDATIONS = Counter(
 CACHE_CALLS = Gauge("studio_registry_cache_calls_running", "Calls of the cache's Redis that are under way.")
 
 PLATFORM_POOL = Gauge(
-    "studio_registry_platform_pool", "The pool of connections to the platform database.", ("state",)
+    "studio_registry_platform_connections",
+    "Connections to the platform database by state, and calls that wait for one.",
+    ("state",),
+)
+PLATFORM_POOL_MAX = Gauge(
+    "studio_registry_platform_connections_max", "Connections to the platform database that may be open."
 )
 
 HEALTH_CHECKS = Counter("studio_registry_health_checks_total", "Health checks.", ("type", "result"))
@@ -27,6 +32,11 @@ HEALTH_SECONDS = Histogram(
 )
 HEALTH_CHANGES = Counter(
     "studio_registry_health_status_changes_total", "Databases that moved to a status.", ("type", "status")
+)
+DATABASES = Gauge(
+    "studio_registry_databases",
+    "Databases that are checked, by type and status; in the replica that checks.",
+    ("type", "status"),
 )
 HEALTH_LEADER = Gauge("studio_registry_health_leader", "1 in the replica that checks.")
 HEALTH_RUNNING = Gauge("studio_registry_health_checks_running", "Health checks under way.")

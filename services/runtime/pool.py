@@ -44,6 +44,8 @@ class PoolStats:
     """Clients closed because nobody used them."""
     refused: int
     """Leases refused because every client was in use."""
+    waiting: int
+    """Leases that wait until their client is made."""
 
 
 class _Entry(Generic[ClientT]):
@@ -94,11 +96,13 @@ class ClientPool(Generic[SpecT, ClientT]):
         self._entries: OrderedDict[str, _Entry[ClientT]] = OrderedDict()
         self._leaving: set[_Entry[ClientT]] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._created = self._evicted = self._expired = self._refused = 0
+        self._created = self._evicted = self._expired = self._refused = self._waiting = 0
         self._closed = False
         metrics.POOL_CLIENTS.labels(name, "open").set_function(lambda: len(self._entries))
         metrics.POOL_CLIENTS.labels(name, "in_use").set_function(lambda: self.stats().in_use)
         metrics.POOL_CLIENTS.labels(name, "closing").set_function(lambda: len(self._leaving))
+        metrics.POOL_CLIENTS.labels(name, "waiting").set_function(lambda: self._waiting)
+        metrics.POOL_MAX.labels(name).set(max_clients)
 
     def lease(self, key: str, spec: SpecT, revision: str) -> Lease[SpecT, ClientT]:
         """The client of a key for the time of an `async with`.
@@ -156,6 +160,7 @@ class ClientPool(Generic[SpecT, ClientT]):
             evicted=self._evicted,
             expired=self._expired,
             refused=self._refused,
+            waiting=self._waiting,
         )
 
     def _acquire(self, key: str, spec: SpecT, revision: str) -> _Entry[ClientT]:
@@ -291,8 +296,12 @@ class Lease(Generic[SpecT, ClientT]):
     async def _client(self, entry: _Entry[ClientT]) -> ClientT:
         creation = entry.creation
         if creation is not None:
-            # Shared by all who wait: one that goes away must not cancel it for the others.
-            await asyncio.wait([creation])
+            self._pool._waiting += 1  # noqa: SLF001  two halves of one thing
+            try:
+                # Shared by all who wait: one that goes away must not cancel it for the others.
+                await asyncio.wait([creation])
+            finally:
+                self._pool._waiting -= 1  # noqa: SLF001  as above
             if creation.cancelled():
                 raise _stopping()
             creation.result()  # raises what the creation did

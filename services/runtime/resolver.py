@@ -7,6 +7,7 @@ when the watch is back it is compared first, and what changed meanwhile is dropp
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -130,6 +131,9 @@ class Resolver:
         self._hits = metrics.RESOLVES.labels(type_, "known")
         self._misses = metrics.RESOLVES.labels(type_, "asked")
         self._synced = metrics.WATCH_SYNCED.labels(type_)
+        self._lost_at: float | None = time.monotonic()
+        self._lost = metrics.WATCH_RECONNECTS.labels(type_)
+        metrics.RESOLVER_STALE.labels(type_).set_function(self._stale_s)
 
     async def resolve(self, database_id: str) -> Connection:
         """The connection of a database; pools use its `id` as key, since a UUID can be spelled in several ways.
@@ -195,9 +199,17 @@ class Resolver:
             except TimeoutError:
                 reason = "no heartbeat"
             self._synced.set(0)
+            self._lost.inc()
+            if self._lost_at is None:
+                self._lost_at = time.monotonic()
             wait_s = backoff.next_s()
             log.warning("resolver.watch_lost", type=self._type, error=reason, retry_in_s=round(wait_s, 2))
             await asyncio.sleep(wait_s)
+
+    def _stale_s(self) -> float:
+        """For the thread that answers `/metrics`."""
+        lost_at = self._lost_at
+        return 0.0 if lost_at is None else time.monotonic() - lost_at
 
     async def aclose(self) -> None:
         """Ends what is asked and closes the channel to the registry."""
@@ -244,6 +256,7 @@ class Resolver:
             # Only forgotten: where it has not changed, its client stays as it is.
             del self._known[each.id]
         self._synced.set(1)
+        self._lost_at = None
         log.info("resolver.watch_synced", type=self._type, known=len(self._known))
 
     def _drop(self, database_id: str) -> None:

@@ -18,7 +18,7 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.runtime import logs, metrics
+from services.runtime import logs, loop_lag, metrics
 from services.runtime.audit.log import AuditLog
 from services.runtime.auth.attempts import Attempts
 from services.runtime.auth.credential_client import RegistryCredentials
@@ -48,6 +48,7 @@ from services.runtime.rights import Rights
 from services.runtime.settings import EngineSettings, ServiceSettings, load
 from services.runtime.tls.credentials import server_credentials
 from services.runtime.tls.files import CertificateFiles
+from services.runtime.version import VERSION
 
 if TYPE_CHECKING:
     from services.runtime.auth.jwks import Jwks
@@ -188,6 +189,8 @@ async def serve(
             tokens = ServiceTokens(name, settings.service_token_secret, tls)
             limits = CallerLimits(settings.rates(), settings.max_streams_per_caller)
             runtime = Runtime(settings, tokens, identity, audit, limits, tls=tls)
+            metrics.BUILD.labels(name, VERSION).set(1)
+            runtime.background("loop.lag", loop_lag.watch)
             if isinstance(settings, EngineSettings):
                 registry = RegistryCredentials(settings.registry_address, tokens)
                 stack.push_async_callback(registry.aclose)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.audit import frames, spool
+from services.runtime.audit import ages, frames, spool
+from services.runtime.audit.ages import Ages
 from services.runtime.audit.frames import Kind
 from services.runtime.audit.segments import SpoolUnusableError
 from services.runtime.audit.spool import Batch, Spool, SpoolFullError
@@ -261,3 +262,42 @@ async def test_a_disk_that_takes_no_more_refuses_changes_and_keeps_what_is_to_be
     second = opened(as_killed(first, directory))
     assert take(second) == [b"done", b"read"]
     second.close()
+
+
+async def test_for_how_long_the_oldest_event_waits(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    first = opened(directory)
+    assert first.oldest_age_s == 0
+    first.read(b"one")
+    now[0] += 60
+    first.read(b"two")
+    now[0] += 5
+    assert first.oldest_age_s == 65
+    batch = first.batch(1, MIB)
+    assert batch is not None
+    first.taken(batch.source, 2)
+    assert first.oldest_age_s == 5
+    take(first)
+    assert first.oldest_age_s == 0
+    first.read(b"three")
+    first.flush()
+    left = as_killed(first, directory)
+    written = files(left)[0].stat().st_mtime
+    now[0] = written + 100
+    second = opened(left)
+    assert second.oldest_age_s == pytest.approx(100, abs=0.001), "an earlier run's, since its last write"
+    take(second)
+    second.close()
+
+
+def test_ages_stay_bounded_and_about_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    found = Ages()
+    for number in range(20_000):
+        now[0] = number * 10.0
+        found.note(number)
+    assert len(found) <= ages.MAX_MARKS
+    for number in (0, 7_777, 19_000):
+        assert abs(found.since(number) - number * 10) <= 640, "as coarse as a thousand marks are"

@@ -96,10 +96,12 @@ async def test_a_client_is_made_once_and_shared(factory: Factory) -> None:
     waiting = [using(clients, "a") for _ in range(20)]
     await settle()
     assert factory.asked == ["a"]
+    assert clients.stats().waiting == 20
     factory.go.set()
     assert len({id(client) for client in await asyncio.gather(*waiting)}) == 1
     assert await use(clients, "a") is factory.made[0]
     assert (clients.stats().created, clients.stats().open, clients.stats().in_use) == (1, 1, 0)
+    assert clients.stats().waiting == 0
     await clients.aclose()
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.runtime import context, resolver
 from services.runtime.crypto import KeyRing
@@ -194,6 +195,23 @@ async def test_what_is_resolved_while_the_watch_begins_is_looked_at_again(regist
         registry.tell(Event.KIND_CHANGED, TWO)
         await until(lambda: client.gone == [TWO])
         assert (await client.resolve()).revision == "2"
+
+
+async def test_for_how_long_nothing_is_heard_is_told(registry: Registry) -> None:
+    def told(name: str) -> float:
+        return REGISTRY.get_sample_value(f"studio_resolver_{name}", {"type": "redis"}) or 0.0
+
+    before = told("watch_reconnects_total")
+    async with running(resolver_servicer(registry), shutdown_grace_s=0.0) as service:
+        client = Client(service)
+        assert told("stale_seconds") > 0, "nothing was ever heard"
+        await client.watch_in_step(registry)
+        assert (told("stale_seconds"), told("watch_synced")) == (0, 1)
+    await until(lambda: told("watch_reconnects_total") > before)
+    since = told("stale_seconds")
+    await until(lambda: told("watch_reconnects_total") > before + 1)
+    assert told("stale_seconds") > since > 0, "a second failure does not begin anew"
+    await client.aclose()
 
 
 async def test_known_goes_on_working_while_the_registry_is_down(registry: Registry, output: Output) -> None:

@@ -164,8 +164,10 @@ async def test_the_probes(output: Output) -> None:
         assert (await http.head(f"{base}/healthz")).status_code == 200
         metrics = (await http.get(f"{base}/metrics")).text
         assert (
-            'studio_rpc_total{code="OK",method="GetStatus",service="studio.redis.v1.RedisService"}' in metrics
+            'studio_rpc_calls_total{code="OK",method="GetStatus",service="studio.redis.v1.RedisService"}'
+            in metrics
         )
+        assert 'studio_build_info{service="tests",version="0.1.0"} 1.0' in metrics
         assert 'studio_rpc_running{method="GetStatus",service="studio.redis.v1.RedisService"} 0.0' in metrics
         assert (await http.get(f"{base}/")).status_code == 404
         assert (await http.post(f"{base}/healthz")).status_code == 501

@@ -208,6 +208,23 @@ class LocalSystem:
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in lines}
 
+    def scraped(self) -> dict[str, str]:
+        """What Prometheus reads, by the name of its job."""
+        addresses = {
+            service.name: self._system.supervisor.program(service.name).env["HTTP_ADDRESS"]
+            for service in SERVICES
+        }
+        addresses["gateway"] = self.metrics_address
+        return {
+            job: httpx.get(f"http://{address}/metrics", trust_env=False, timeout=TIMEOUT_S).text
+            for job, address in addresses.items()
+        }
+
+    @property
+    def metrics_address(self) -> str:
+        """`host:port` of the gateway's metrics."""
+        return self._system.supervisor.program("gateway").env["GATEWAY_METRICS_ADDRESS"]
+
     def log(self, name: str) -> str:
         """The log of a process."""
         return (self._system.state.logs / f"{name}.log").read_text()

@@ -243,7 +243,7 @@ async def test_resolving_costs_no_call_at_steady_state(
     asked = 'studio_resolver_requests_total{result="asked",type="redis"}'
     known = 'studio_resolver_requests_total{result="known",type="redis"}'
     resolved = (
-        'studio_rpc_total{code="OK",method="ResolveConnection",service="studio.registry.v1.ResolverService"}'
+        'studio_rpc_calls_total{code="OK",method="ResolveConnection",service="studio.registry.v1.ResolverService"}'
     )
 
     def counted() -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from services.bun_proxy import metrics
 from services.bun_proxy.forward.connection import UpstreamConnection
 from services.bun_proxy.forward.dialing import Dialer
 from services.bun_proxy.forward.http2 import Session, Stream
@@ -55,6 +56,7 @@ class ConnectionPool:
         self._sweeper: asyncio.TimerHandle | None = None
         self._opened = self._reused = 0
         self._closed = False
+        metrics.POOLS.add(self)
 
     async def acquire(self, *, fresh: bool = False) -> Upstream:
         """What one request is sent on; `release` it.

@@ -33,6 +33,7 @@ from studio.registry.v1.database_pb2 import ConnectionDiagnosis
 LOCK_KEY = 7237110983
 """Advisory lock of the replica that checks; of this database, not of the server."""
 UNREADABLE = "CONNECTION_UNREADABLE"
+STATUSES = ("active", "inactive", "error")
 
 log = get_logger(__name__)
 
@@ -76,6 +77,7 @@ class Checker:
                 log.warning("health.checker_lost", failure=type(error).__name__)
             finally:
                 metrics.HEALTH_LEADER.set(0)
+                metrics.DATABASES.clear()
             await asyncio.sleep(schedule.TAKEOVER_S)
 
     async def _hold_and_check(self) -> None:
@@ -124,7 +126,7 @@ class _Turn:
 
     async def run(self) -> None:
         """Raises when the connection is lost."""
-        prune_at = ask_at = 0.0
+        prune_at = ask_at = count_at = 0.0
         try:
             while True:
                 if not self._due and self._loop.time() >= ask_at:
@@ -134,6 +136,9 @@ class _Turn:
                 await self._wait(ask_at)
                 await self._record()
                 await self._keep_turn()
+                if self._loop.time() >= count_at:
+                    await self._count()
+                    count_at = self._loop.time() + schedule.COUNT_EVERY_S
                 if self._loop.time() >= prune_at:
                     await self._prune()
                     prune_at = self._loop.time() + schedule.PRUNE_EVERY_S
@@ -231,6 +236,13 @@ class _Turn:
                     before=each.before,
                     after=each.after,
                 )
+
+    async def _count(self) -> None:
+        with self._speaking():
+            found = await state.count(self._connection, self._types)
+        for type_ in self._types:
+            for status in STATUSES:
+                metrics.DATABASES.labels(type_, status).set(found.get((type_, status), 0))
 
     async def _prune(self) -> None:
         for what in ("samples", "hours"):

@@ -23,6 +23,8 @@ MAX_RESULTS = 200
 PRUNE_ROWS = 5000
 """Rows deleted in one transaction: some 20 ms."""
 PRUNE_EVERY_S = 600.0
+COUNT_EVERY_S = 15.0
+"""How often databases are counted by status, for the metrics."""
 TAKEOVER_S = 2.0
 """How often a replica that does not check asks whether the one that does is gone."""
 HUNG_S = 20

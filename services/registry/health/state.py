@@ -171,6 +171,15 @@ async def record(connection: Connection, results: Sequence[Result]) -> list[Move
     return [Moved(*row) for row in rows if row[2] != row[3]]
 
 
+async def count(connection: Connection, types: Sequence[str]) -> dict[tuple[str, str], int]:
+    """How many databases of these types there are, by type and status."""
+    query = (
+        "SELECT type::text, status, count(*) FROM platform.databases WHERE type::text = ANY(%s) GROUP BY 1, 2"
+    )
+    rows = await (await connection.execute(query, (list(types),))).fetchall()
+    return {(type_, status): found for type_, status, found in rows}
+
+
 async def prune(connection: Connection, what: str, *, rows: int = schedule.PRUNE_ROWS) -> bool:
     """Deletes some of what is too old; returns whether there may be more.
 

@@ -110,8 +110,9 @@ class Pool:
         )
         self._after_write = after_write
         self._broken_at = -math.inf
-        for state in ("pool_size", "pool_available", "requests_waiting"):
-            metrics.PLATFORM_POOL.labels(state).set_function(functools.partial(self._stat, state))
+        metrics.PLATFORM_POOL_MAX.set(size)
+        for state in ("open", "in_use", "waiting"):
+            metrics.PLATFORM_POOL.labels(state).set_function(functools.partial(self._connections, state))
 
     async def open(self) -> None:
         """Starts connecting; does not wait for it, since PostgreSQL may come later than we do."""
@@ -167,8 +168,12 @@ class Pool:
         if changes_lists:
             await self._after_write()
 
-    def _stat(self, name: str) -> float:
-        return float(self._pool.get_stats().get(name, 0))
+    def _connections(self, state: str) -> float:
+        stats = self._pool.get_stats()
+        if state == "waiting":
+            return float(stats.get("requests_waiting", 0))
+        opened = stats.get("pool_size", 0)
+        return float(opened if state == "open" else opened - stats.get("pool_available", 0))
 
     @contextlib.asynccontextmanager
     async def _acquired(self, *, check: bool = False) -> AsyncIterator[Connection]:

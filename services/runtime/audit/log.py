@@ -47,6 +47,8 @@ class AuditLog:
         self._caller: tuple[Caller | None, bytes] = None, b""
         metrics.AUDIT_SPOOL_BYTES.set_function(lambda: spool.used_bytes)
         metrics.AUDIT_WAITING.set_function(lambda: spool.waiting)
+        metrics.AUDIT_SPOOL_MAX.set(spool.max_bytes)
+        metrics.AUDIT_OLDEST.set_function(lambda: spool.oldest_age_s)
 
     def read(self, event: bytes) -> None:
         """Takes the event of a read; counts it as lost where there is no room."""

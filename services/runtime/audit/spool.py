@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import time
 import uuid
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from services.runtime.audit import frames, segments
+from services.runtime.audit.ages import Ages
 from services.runtime.audit.frames import Kind
 from services.runtime.audit.segments import Segment
 
@@ -89,6 +91,8 @@ class Spool:
         self._buffer_bytes = self._buffer_events = 0
         self._recent: deque[bytes] = deque()
         self._recent_bytes = 0
+        self._ages = Ages()
+        self._started_at = time.time()
         self._timer: asyncio.TimerHandle | None = None
         self._descriptor = -1
         self._cursor = self._after = Place("", 0, 0)
@@ -97,6 +101,8 @@ class Spool:
         self._lock = segments.lock(directory)
         try:
             run, self._segments = segments.recover(directory, unknown)
+            if self._segments:
+                self._started_at = self._segments[0].path.stat().st_mtime
         except BaseException:
             os.close(self._lock)
             raise
@@ -122,6 +128,19 @@ class Spool:
             if each.source != self._source
         )
         return left + self._next - (self._at if oldest == self._source else 1)
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes that it may hold."""
+        return self._max_bytes
+
+    @property
+    def oldest_age_s(self) -> float:
+        """Seconds for which the oldest event has waited, to about one; of an earlier run, since its last write."""
+        if not self.waiting:
+            return 0.0
+        of_earlier_run = self._oldest_source != self._source
+        return max(0.0, time.time() - (self._started_at if of_earlier_run else self._ages.since(self._at)))
 
     def begin(self, intent: bytes) -> int:
         """Writes that a call is about to change something; returns the number for `end`.
@@ -199,6 +218,7 @@ class Spool:
         self._at = max(self._at, next_sequence)
         if source == self._source:
             self._at = min(self._at, self._next)
+            self._ages.forget(self._at)
             while self._recent and self._next - len(self._recent) < self._at:
                 self._recent_bytes -= len(self._recent.popleft())
         if self._after.sequence == self._at:
@@ -232,6 +252,7 @@ class Spool:
         self._buffer.append(entry)
         self._buffer_bytes += len(entry)
         self._buffer_events += 1
+        self._ages.note(self._next)
         self._next += 1
         self._recent.append(event)
         self._recent_bytes += len(event)

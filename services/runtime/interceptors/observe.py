@@ -61,7 +61,8 @@ class Observe:
         """The handler, measured."""
         labels = (method.service, method.name)
         running = metrics.RPCS_RUNNING.labels(*labels)
-        seconds = metrics.RPC_SECONDS.labels(*labels)
+        is_stream = method.server_streaming or method.client_streaming
+        seconds = metrics.RPC_SECONDS.labels(*labels, "stream" if is_stream else "unary")
         succeeded = metrics.RPCS.labels(*labels, "OK")
 
         async def observed(request: Request, context: Context) -> Message | None:
@@ -81,7 +82,7 @@ class Observe:
                 elapsed = time.perf_counter() - started
                 seconds.observe(elapsed)
                 running.dec()
-                if elapsed > SLOW_S and not (method.server_streaming or method.client_streaming):
+                if elapsed > SLOW_S and not is_stream:
                     log.info("rpc.slow", method=method.path, duration_ms=round(elapsed * 1000))
 
         return observed
