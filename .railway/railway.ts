@@ -134,6 +134,8 @@ export default defineRailway((railway) => {
       ...known,
       // Railway's edge: clients' addresses come from it.
       GATEWAY_TRUSTED_HOPS: "1",
+      // For Prometheus, on the private network: the public domain leads to PORT alone.
+      GATEWAY_METRICS_ADDRESS: "[::]:9050",
       REGISTRY_ADDRESS,
       REDIS_SVC_ADDRESS: `${host("redis_svc")}:50052`,
       MONGO_SVC_ADDRESS: `${host("mongo_svc")}:50053`,

@@ -95,6 +95,7 @@ VARIABLES: dict[str, dict[str, str]] = {
         "PORT": "8000",
         **KNOWN,
         "GATEWAY_TRUSTED_HOPS": "1",
+        "GATEWAY_METRICS_ADDRESS": "[::]:9050",
         **TO_REGISTRY,
         **ENGINES,
         "BUN_PROXY_HTTP_ADDRESS": at("bun_proxy", 8054),
