@@ -1,18 +1,19 @@
 """Walks the pages in a real browser, against the whole system: Playwright drives the Chromium of the machine.
 
 Each page's messages are kept: what a page must never do, such as break its Content-Security-Policy, fails its test.
+A test that fails leaves a picture of each of its pages, and what the browser said there, in its `tmp_path`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 
 from tests.support.local_system import LocalSystem
 
@@ -34,6 +35,17 @@ EXPECTED = ("the server responded with a status of",)
 
 Role = Literal["owner", "administrator", "developer", "read_only"]
 Open = Callable[..., Awaitable[Page]]
+FAILED = pytest.StashKey[bool]()
+"""Whether the test itself failed, for its fixtures."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remembers a failure until the fixtures end."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +64,11 @@ async def visit(
 ) -> AsyncIterator[Open]:
     """Opens a path of the pages, as a visitor without a session or as one who signed in with a role."""
     complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not any(each in message.text for each in EXPECTED):
-            complaints.append(message.text)
+    opened: list[tuple[Page, list[str]]] = []
 
     async with contextlib.AsyncExitStack() as stack:
-        pages: list[Page] = []
 
-        async def opened(path: str, role: Role | None = "owner", theme: str = "dark") -> Page:
+        async def open_page(path: str, role: Role | None = "owner", theme: str = "dark") -> Page:
             context = await stack.enter_async_context(
                 await browser.new_context(
                     base_url=system.url,
@@ -71,9 +79,22 @@ async def visit(
             )
             context.set_default_timeout(TIMEOUT_MS)
             page = await context.new_page()
-            pages.append(page)
+            said: list[str] = []
+            opened.append((page, said))
+
+            def listen(message: ConsoleMessage) -> None:
+                said.append(f"{message.type}: {message.text}")
+                if message.type in {"error", "warning"} and not any(
+                    each in message.text for each in EXPECTED
+                ):
+                    complaints.append(message.text)
+
+            def broken(error: Error) -> None:
+                said.append(f"exception: {error}")
+                complaints.append(str(error))
+
             page.on("console", listen)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("pageerror", broken)
             if role is not None:
                 answer = await context.request.post(
                     "/api/platform/session", headers=system.headers(role), data={}
@@ -82,12 +103,24 @@ async def visit(
             await page.goto(path)
             return page
 
-        yield opened
-        failed = getattr(request.node, "failed_in_call", False)
-        for number, page in enumerate(pages):
-            if failed:
-                await page.screenshot(path=tmp_path / f"page-{number}.png")
+        yield open_page
+        if complaints or request.node.stash.get(FAILED, False):
+            for number, (page, said) in enumerate(opened):
+                kept = await keep(page, said, tmp_path / f"page-{number}")
+                request.node.add_report_section("teardown", "page", kept)
     assert complaints == []
+
+
+async def keep(page: Page, said: list[str], path: Path) -> str:
+    """Leaves a picture of the page, and what the browser said there; returns where, and what."""
+    lines = [page.url, *said]
+    try:
+        await page.screenshot(path=path.with_suffix(".png"))
+    except Error as error:  # the page itself may be what has died
+        lines.append(f"no picture: {error}")
+    text = "\n".join(lines)
+    path.with_suffix(".txt").write_text(f"{text}\n")
+    return f"{path}.png, {path.name}.txt:\n{text}"
 
 
 @pytest.fixture
