@@ -1,8 +1,8 @@
 /** The typed client: every path, parameter and answer is the contract's. */
 
 import createFetch, { type Client as FetchClient } from "openapi-fetch";
-import type { paths } from "./generated/schema";
-import { forwarder, type Transport, type TransportOptions, transport } from "./transport";
+import type { paths } from "./generated/schema.js";
+import { forwarder, type Transport, type TransportOptions, transport } from "./transport.js";
 
 /** Calls by path: `client.GET("/api/platform/databases", {params: {query: {type: "redis"}}})`. */
 export interface Client extends FetchClient<paths> {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { ApiError } from "./errors";
-import { events, eventTexts } from "./events";
+import { ApiError } from "./errors.js";
+import { events, eventTexts } from "./events.js";
 
 /** An answer whose body comes in these pieces. */
 function answer(...pieces: string[]): Response {

@@ -2,7 +2,7 @@
  *
  * Read by `fetch`, since `EventSource` can't POST, send headers, or say why it was refused. */
 
-import { errorFrom } from "./errors";
+import { errorFrom } from "./errors.js";
 
 /** Characters of one event at most. */
 const LONGEST_EVENT = 32 << 20;

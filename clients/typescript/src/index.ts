@@ -1,6 +1,6 @@
-export { type Client, createClient, data } from "./client";
-export { ApiError, errorFrom, errorOf, type FieldViolation } from "./errors";
-export { events, eventTexts } from "./events";
-export type { components, operations, paths } from "./generated/schema";
-export { ExactJson, parseExact, stringifyExact } from "./json";
-export { type Transport, type TransportOptions, transport } from "./transport";
+export { type Client, createClient, data } from "./client.js";
+export { ApiError, errorFrom, errorOf, type FieldViolation } from "./errors.js";
+export { events, eventTexts } from "./events.js";
+export type { components, operations, paths } from "./generated/schema.js";
+export { ExactJson, parseExact, stringifyExact } from "./json.js";
+export { type Transport, type TransportOptions, transport } from "./transport.js";

@@ -1,6 +1,6 @@
 /** How a call travels: who calls, what is retried, and when it is an error. */
 
-import { type ApiError, errorOf, unreachable } from "./errors";
+import { type ApiError, errorOf, unreachable } from "./errors.js";
 
 /** What a client needs to know. */
 export interface TransportOptions {

@@ -1,10 +1,10 @@
 /** Who may do what: grants on databases, and API keys. */
 
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { data } from "../client";
-import type { components } from "../generated/schema";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import { data } from "../client.js";
+import type { components } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 type Schemas = components["schemas"];
 export type Grant = Schemas["RegistryGrant"];

@@ -1,10 +1,10 @@
 /** The record of what was done. */
 
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { data } from "../client";
-import type { components, paths } from "../generated/schema";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import { data } from "../client.js";
+import type { components, paths } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 export type AuditEvent = components["schemas"]["RegistryAuditEvent"];
 

@@ -1,5 +1,5 @@
 import { createContext, type ReactNode, useContext } from "react";
-import type { Client } from "../client";
+import type { Client } from "../client.js";
 
 const Context = createContext<Client | null>(null);
 

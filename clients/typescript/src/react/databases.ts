@@ -1,10 +1,10 @@
 /** The registry of connections. */
 
 import { queryOptions, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type Client, data } from "../client";
-import type { components } from "../generated/schema";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import { type Client, data } from "../client.js";
+import type { components } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 type Schemas = components["schemas"];
 export type Database = Schemas["RegistryDatabase"];
@@ -116,11 +116,12 @@ export function useDeleteDatabase() {
   });
 }
 
-/** Tests a connection that is not saved; what it finds is the answer, a failed test is no error. */
+/** Tests a connection that is not saved; what it finds is the answer, a failed test is no error. `signal` gives it up. */
 export function useTestConnection() {
   const client = useClient();
   return useMutation({
-    mutationFn: (body: TestConnection) => data(client.POST("/api/platform/databases/test", { body })),
+    mutationFn: ({ signal, ...body }: TestConnection & { signal?: AbortSignal }) =>
+      data(client.POST("/api/platform/databases/test", { body, ...(signal ? { signal } : {}) })),
   });
 }
 
@@ -129,8 +130,11 @@ export function useTestDatabase(id: string) {
   const client = useClient();
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: () =>
-      data(client.POST("/api/platform/databases/{id}/test", { params: { path: { id } }, body: {} })),
+    mutationFn: ({ signal }: { signal?: AbortSignal } = {}) => {
+      const params = { path: { id } };
+      const init = { params, body: {}, ...(signal ? { signal } : {}) };
+      return data(client.POST("/api/platform/databases/{id}/test", init));
+    },
     onSettled: () => queries.invalidateQueries({ queryKey: keys.database(id) }),
   });
 }

@@ -4,14 +4,14 @@
  */
 
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { data } from "../client";
-import { ApiError } from "../errors";
-import { events } from "../events";
-import type { components } from "../generated/schema";
-import { ExactJson, stringifyExact } from "../json";
-import { useClient } from "./client";
-import { keys } from "./keys";
-import type { MongoNamespace } from "./mongodb";
+import { data } from "../client.js";
+import { ApiError } from "../errors.js";
+import { events } from "../events.js";
+import type { components } from "../generated/schema.js";
+import { ExactJson, stringifyExact } from "../json.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
+import type { MongoNamespace } from "./mongodb.js";
 
 type Schemas = components["schemas"];
 export type MongoCount = Schemas["MongodbCountDocumentsResponse"];

@@ -1,14 +1,14 @@
 /** Indexes of a MongoDB collection. */
 
 import { type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type Client, data } from "../client";
-import { events } from "../events";
-import type { components } from "../generated/schema";
-import { ExactJson, stringifyExact } from "../json";
-import { useClient } from "./client";
-import { keys } from "./keys";
-import type { MongoNamespace } from "./mongodb";
-import type { Read } from "./mongodb-documents";
+import { type Client, data } from "../client.js";
+import { events } from "../events.js";
+import type { components } from "../generated/schema.js";
+import { ExactJson, stringifyExact } from "../json.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
+import type { MongoNamespace } from "./mongodb.js";
+import type { Read } from "./mongodb-documents.js";
 
 type Schemas = components["schemas"];
 export type MongoIndexes = Schemas["MongodbListIndexesResponse"];

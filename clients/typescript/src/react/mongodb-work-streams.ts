@@ -1,10 +1,10 @@
 /** Documents as files, and changes as they happen. */
 
-import type { Client } from "../client";
-import { events, eventTexts } from "../events";
-import type { components, operations } from "../generated/schema";
-import { ExactJson, stringifyExact } from "../json";
-import type { MongoNamespace } from "./mongodb";
+import type { Client } from "../client.js";
+import { events, eventTexts } from "../events.js";
+import type { components, operations } from "../generated/schema.js";
+import { ExactJson, stringifyExact } from "../json.js";
+import type { MongoNamespace } from "./mongodb.js";
 
 type Schemas = components["schemas"];
 export type MongoChange = Schemas["MongodbChangeEvent"];

@@ -1,13 +1,13 @@
 /** Pipelines and plans of MongoDB. Documents are Extended JSON texts both ways: each hook is given what reads an answer. */
 
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
-import { data } from "../client";
-import type { components } from "../generated/schema";
-import { ExactJson, stringifyExact } from "../json";
-import { useClient } from "./client";
-import { keys } from "./keys";
-import type { MongoNamespace } from "./mongodb";
-import type { Read } from "./mongodb-documents";
+import { data } from "../client.js";
+import type { components } from "../generated/schema.js";
+import { ExactJson, stringifyExact } from "../json.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
+import type { MongoNamespace } from "./mongodb.js";
+import type { Read } from "./mongodb-documents.js";
 
 type Schemas = components["schemas"];
 export type MongoPreview = Schemas["MongodbPreviewPipelineResponse"];

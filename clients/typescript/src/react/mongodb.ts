@@ -7,11 +7,11 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { data } from "../client";
-import type { components } from "../generated/schema";
-import { stringifyExact } from "../json";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import { data } from "../client.js";
+import type { components } from "../generated/schema.js";
+import { stringifyExact } from "../json.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 type Schemas = components["schemas"];
 export type MongoDatabase = Schemas["MongodbDatabaseInfo"];

@@ -1,11 +1,11 @@
 /** PostgreSQL through pg-meta (https://github.com/supabase/postgres-meta): enough to look around. */
 
 import { useMutation, useQuery } from "@tanstack/react-query";
-import type { Client } from "../client";
-import { ApiError, errorFrom } from "../errors";
-import { parseExact } from "../json";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import type { Client } from "../client.js";
+import { ApiError, errorFrom } from "../errors.js";
+import { parseExact } from "../json.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 export interface PgSchema {
   id: number;
@@ -77,6 +77,42 @@ function parsed(text: string): unknown {
 
 function get<T>(client: Client, databaseId: string, path: string, signal: AbortSignal): Promise<T> {
   return pgMeta<T>(client, databaseId, path, { signal });
+}
+
+/** A server at a glance. */
+export interface PgServer {
+  /** `16.4`. */
+  version: string;
+  uptime_s: number;
+  /** Of the database. */
+  size_bytes: number;
+  is_replica: boolean;
+  /** Of clients, to all databases. */
+  connections: number;
+  active: number;
+  max_connections: number;
+}
+
+const SERVER = `
+SELECT current_setting('server_version') AS version,
+  extract(epoch FROM now() - pg_postmaster_start_time())::float8 AS uptime_s,
+  pg_database_size(current_database())::float8 AS size_bytes,
+  pg_is_in_recovery() AS is_replica,
+  (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
+  (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND state = 'active') AS active,
+  current_setting('max_connections')::int AS max_connections`;
+
+/** The server at a glance, again and again. */
+export function usePgServer(databaseId: string, everyMs: number) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("postgres", databaseId, "server"),
+    queryFn: async ({ signal }) => {
+      const [row] = await runSql(client, databaseId, SERVER.trim(), signal);
+      return row as unknown as PgServer;
+    },
+    refetchInterval: everyMs,
+  });
 }
 
 /** Runs SQL; of several statements the rows of the last. */

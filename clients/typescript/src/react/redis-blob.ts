@@ -1,6 +1,6 @@
 /** Redis bytes in JSON: text where they are UTF-8, base64 otherwise. */
 
-import type { components } from "../generated/schema";
+import type { components } from "../generated/schema.js";
 
 type Schemas = components["schemas"];
 export type RedisBlob = Schemas["RedisBlob"];

@@ -1,11 +1,11 @@
 /** Calls of Redis's service, by the part of their path behind the database: typed by the contract, without a hook for each. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type Client, data } from "../client";
-import type { paths } from "../generated/schema";
-import { useClient } from "./client";
-import { keys } from "./keys";
-import type { RedisName } from "./redis-blob";
+import { type Client, data } from "../client.js";
+import type { paths } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
+import type { RedisName } from "./redis-blob.js";
 
 type Prefix = "/api/platform/redis/{database_id}/";
 type Json<A> = A extends { content: { "application/json": infer J } } ? J : never;

@@ -1,8 +1,8 @@
 /** Redis: calls that go on for a while and tell how far they are: work on many keys, analysis, what happens on the server. */
 
-import type { Client } from "../client";
-import { events } from "../events";
-import type { components, paths } from "../generated/schema";
+import type { Client } from "../client.js";
+import { events } from "../events.js";
+import type { components, paths } from "../generated/schema.js";
 
 type Schemas = components["schemas"];
 export type RedisSelection = Schemas["RedisKeySelection"];

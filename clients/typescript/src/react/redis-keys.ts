@@ -1,10 +1,11 @@
 /** Keys of Redis as such: what is known of one, and what happens to it as a whole. */
 
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import type { components } from "../generated/schema";
-import { useClient } from "./client";
-import { nameBlob, nameOf, type RedisName } from "./redis-blob";
-import { redisGet, redisKeyId, redisPost } from "./redis-calls";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { components } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
+import { nameBlob, nameOf, type RedisName } from "./redis-blob.js";
+import { type RedisQuery, redisGet, redisKeyId, redisPost } from "./redis-calls.js";
 
 type Schemas = components["schemas"];
 export type RedisKeyPage = Schemas["RedisListKeysResponse"];
@@ -13,6 +14,21 @@ export type RedisKeyDetails = Schemas["RedisGetKeyResponse"] & {
   at: number;
 };
 export type RedisNamespacePage = Schemas["RedisListNamespacesResponse"];
+
+/** Which keys, and what of them; see docs/redis.md. */
+export type RedisKeyFilters = Omit<RedisQuery<"keys">, "cursor">;
+
+/** The keys that match, scanned page by page: a page may be empty and have more behind it. */
+export function useRedisKeys(databaseId: string, filters: RedisKeyFilters = {}) {
+  const client = useClient();
+  return useInfiniteQuery({
+    queryKey: keys.engine("redis", databaseId, "keys", filters),
+    initialPageParam: "",
+    queryFn: ({ pageParam, signal }) =>
+      redisGet(client, databaseId, "keys", { ...filters, cursor: pageParam }, signal),
+    getNextPageParam: (page) => page.cursor || undefined,
+  });
+}
 
 /** All that is known of a key but its value. */
 export function useRedisKey(databaseId: string, name: RedisName) {

@@ -1,11 +1,11 @@
 /** Redis: the console, and the server itself: its clients, slow log, latencies and figures. */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type Client, data } from "../client";
-import { errorOf } from "../errors";
-import type { components, paths } from "../generated/schema";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import { type Client, data } from "../client.js";
+import { errorOf } from "../errors.js";
+import type { components, paths } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 type Schemas = components["schemas"];
 export type RedisCommandDescription = Schemas["RedisCommandDescription"];

@@ -1,10 +1,10 @@
 /** Streams of Redis: entries, consumer groups, what is pending. */
 
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import type { components } from "../generated/schema";
-import { useClient } from "./client";
-import { blobId, blobQuery, type RedisBlob, type RedisName } from "./redis-blob";
-import { redisGet, redisKeyId } from "./redis-calls";
+import type { components } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { blobId, blobQuery, type RedisBlob, type RedisName } from "./redis-blob.js";
+import { redisGet, redisKeyId } from "./redis-calls.js";
 
 type Schemas = components["schemas"];
 export type RedisStreamEntry = Schemas["RedisStreamEntry"];

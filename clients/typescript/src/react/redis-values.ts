@@ -7,10 +7,10 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import type { components } from "../generated/schema";
-import { useClient } from "./client";
-import { blobOf, blobQuery, bytesOf, type RedisName } from "./redis-blob";
-import { redisGet, redisKeyId, redisPost } from "./redis-calls";
+import type { components } from "../generated/schema.js";
+import { useClient } from "./client.js";
+import { blobOf, blobQuery, bytesOf, type RedisName } from "./redis-blob.js";
+import { redisGet, redisKeyId, redisPost } from "./redis-calls.js";
 
 type Schemas = components["schemas"];
 export type RedisHashField = Schemas["RedisHashField"];

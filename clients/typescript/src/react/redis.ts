@@ -1,7 +1,7 @@
 /** Redis: keys, values, streams. What works on many keys at once, and the server itself, is called by `redisGet` and `redisPost`. */
 
-export * from "./redis-blob";
-export * from "./redis-calls";
-export * from "./redis-keys";
-export * from "./redis-streams";
-export * from "./redis-values";
+export * from "./redis-blob.js";
+export * from "./redis-calls.js";
+export * from "./redis-keys.js";
+export * from "./redis-streams.js";
+export * from "./redis-values.js";

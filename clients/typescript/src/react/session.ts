@@ -1,10 +1,10 @@
 /** Who is signed in, and what they may do. */
 
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type Client, data } from "../client";
-import { ApiError } from "../errors";
-import { useClient } from "./client";
-import { keys } from "./keys";
+import { type Client, data } from "../client.js";
+import { ApiError } from "../errors.js";
+import { useClient } from "./client.js";
+import { keys } from "./keys.js";
 
 const PERMISSIONS_STALE_MS = 60_000;
 const CHANGING = new Set(["developer", "administrator", "owner"]);
