@@ -82,6 +82,66 @@ async def test_a_test_shows_the_stage_that_failed(visit: Open, connection: str, 
     await expect(result.get_by_role("listitem").filter(has_text=stage)).to_contain_text("failed")
 
 
+async def test_what_will_be_stored_is_shown_and_a_test_can_be_stopped(visit: Open) -> None:
+    page = await visit("/databases")
+    await page.get_by_role("button", name="Add database").first.click()
+    panel = page.get_by_role("dialog", name="Add a database")
+    await panel.get_by_label("Name", exact=True).fill("Not A Name")
+    await expect(panel.get_by_role("alert")).to_contain_text("Lower-case letters")
+    await panel.get_by_label("Connection string").fill(f"redis://app:{quote(ODD_PASSWORD, safe='')}@10.0.0.1")
+    stored = panel.get_by_role("region", name="What will be stored")
+    await expect(stored).to_contain_text("10.0.0.1, user app")
+    await expect(stored).not_to_contain_text(ODD_PASSWORD)
+    # Where no answer ever comes, as from an address that drops what is sent to it.
+    await page.route("**/api/platform/databases/test", lambda _: None)
+    await panel.get_by_role("button", name="Test connection").click()
+    await panel.get_by_role("button", name="Stop testing").click()
+    await expect(panel.get_by_role("button", name="Test connection")).to_be_enabled()
+    await expect(panel.get_by_role("region", name="Result of the test")).to_have_count(0)
+
+
+async def test_a_production_database_wears_a_warning(visit: Open, system: LocalSystem) -> None:
+    name = f"walk-{secrets.token_hex(4)}"
+    body = {"project_ref": "default", "name": name, "type": "redis", "config": {"production": True}}
+    async with system.client("owner") as client:
+        made = await client.post(
+            "/api/platform/databases", json=body | {"connection_string": system.engines["redis"]}
+        )
+        made.raise_for_status()
+        path = f"/databases/{made.json()['id']}"
+        try:
+            page = await visit(f"/databases?search={name}")
+            await expect(page.get_by_role("row", name=name)).to_contain_text("production")
+            await page.get_by_role("grid", name="Databases").focus()
+            await page.keyboard.press("ArrowDown")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_text("This is a production database")).to_be_visible()
+            await page.get_by_role("link", name="Browse keys").click()
+            await expect(page.locator("main header").get_by_text("production")).to_be_visible()
+        finally:
+            answer = await client.delete(f"/api/platform{path}")
+            token = answer.json()["details"][0]["metadata"]["confirmation"]
+            await client.delete(f"/api/platform{path}", headers={"x-confirmation": token})
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        ("redis", ["valkey", "of 10,000"]),
+        ("mongodb", ["replica set", "open"]),
+        ("postgres", ["primary", "at work"]),
+        ("bun_api", ["1.2.0", "at most"]),
+    ],
+)
+async def test_a_database_tells_of_its_server_and_its_connections(
+    visit: Open, database_ids: dict[str, str], kind: str, facts: list[str]
+) -> None:
+    page = await visit(f"/databases/{database_ids[kind]}", role="read_only")
+    server = page.get_by_role("region", name="Server")
+    for fact in facts:
+        await expect(server).to_contain_text(fact)
+
+
 async def test_a_service_that_dies_shows_and_comes_back(
     visit: Open, system: LocalSystem, database_ids: dict[str, str]
 ) -> None:

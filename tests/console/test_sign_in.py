@@ -60,6 +60,38 @@ async def test_a_session_that_ends_elsewhere_asks_to_sign_in_again(visit: Open) 
     await expect(page.get_by_label(LABEL)).to_be_visible()
 
 
+async def test_what_was_typed_is_kept_while_one_signs_in_again(visit: Open, system: LocalSystem) -> None:
+    page = await visit("/databases")
+    await page.get_by_role("button", name="Add database").first.click()
+    panel = page.get_by_role("dialog", name="Add a database")
+    await panel.get_by_label("Name", exact=True).fill("half-written")
+    await panel.get_by_label("Connection string").fill("redis://127.0.0.1:1")
+    await page.context.clear_cookies()
+    await panel.get_by_role("button", name="Test connection").click()
+    again = page.get_by_role("dialog", name="Sign in again")
+    await expect(again).to_contain_text("Your session has ended")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Escape")
+    await again.get_by_label(LABEL).fill(system.token("owner"))
+    await again.get_by_label(LABEL).press("Enter")
+    await expect(again).to_have_count(0)
+    await expect(panel.get_by_label("Name", exact=True)).to_have_value("half-written")
+    await panel.get_by_role("button", name="Test connection").click()
+    await expect(panel.get_by_role("region", name="Result of the test")).to_be_visible()
+
+
+async def test_somebody_else_sees_nothing_of_the_session_before(visit: Open, system: LocalSystem) -> None:
+    page = await visit("/databases")
+    await signed_in(page)
+    await page.context.clear_cookies()
+    await page.get_by_label("Type").select_option("redis")
+    await page.get_by_label(LABEL).fill(system.token("read_only"))
+    await page.get_by_label(LABEL).press("Enter")
+    await signed_in(page)
+    await expect(page.get_by_role("button", name="Signed in as read_only@local")).to_be_visible()
+    await expect(page.get_by_role("button", name="Add database")).to_have_count(0)
+
+
 async def test_the_address_is_kept_while_one_signs_in(visit: Open, system: LocalSystem) -> None:
     page = await visit("/project/default/databases?type=redis", role=None)
     await page.get_by_label(LABEL).fill(system.token("read_only"))

@@ -2,6 +2,7 @@
 
 import { createClient } from "@studio-databases/client";
 import { QueryClient } from "@tanstack/react-query";
+import { askAgainAfter } from "@/lib/away";
 import { confirmDanger } from "./confirmations";
 
 let csrf: string | undefined;
@@ -30,6 +31,7 @@ export const queries = new QueryClient({
       retry: false,
       staleTime: 5_000,
       refetchOnWindowFocus: false,
+      refetchInterval: ({ state }) => askAgainAfter(state.error, state.errorUpdateCount),
     },
   },
 });

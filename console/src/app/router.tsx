@@ -1,6 +1,5 @@
 /** The pages and their paths. Each area's code comes when its page is opened. */
 
-import type { AuditFilters } from "@studio-databases/client/react";
 import {
   createRootRoute,
   createRoute,
@@ -8,6 +7,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { type AuditSearch, spanOf } from "@/pages/audit/search";
 import { Databases, type DatabasesSearch } from "@/pages/databases";
 import { mongoSearch } from "@/pages/mongodb/search";
 import type { PostgresSearch } from "@/pages/postgres";
@@ -81,12 +81,13 @@ const audit = createRoute({
   getParentRoute: () => root,
   path: "/audit",
   component: lazyRouteComponent(() => import("@/pages/audit"), "AuditPage"),
-  validateSearch: (given: Record<string, unknown>): AuditFilters => ({
+  validateSearch: (given: Record<string, unknown>): AuditSearch => ({
+    last: spanOf(given.last),
     actor: text(given.actor),
     action: text(given.action),
     target: text(given.target),
-    effect: text(given.effect) as AuditFilters["effect"],
-    outcome: text(given.outcome) as AuditFilters["outcome"],
+    effect: text(given.effect) as AuditSearch["effect"],
+    outcome: text(given.outcome) as AuditSearch["outcome"],
   }),
 });
 const keys = createRoute({

@@ -6,26 +6,27 @@ import { clsx } from "clsx";
 import { Database, KeyRound, LogOut, Moon, ScrollText, Sun, UserRound } from "lucide-react";
 import type { ReactNode } from "react";
 import { useEffect } from "react";
-import { SignIn } from "@/pages/sign-in";
+import { SignIn, SignInAgain } from "@/pages/sign-in";
 import { Empty, Failure, IconButton, Loading, Menu, toast } from "@/ui";
 import { api, onSignedOut, queries } from "./api";
 import { projectRef } from "./place";
-import { signOut, useKeptSession } from "./session";
+import { signOut, useKeptSession, useLastSession } from "./session";
 import { useTheme } from "./theme";
 
 export function Shell() {
   const session = useKeptSession();
+  const { shown, hasEnded } = useLastSession(session.data);
   useEffect(() => onSignedOut(() => queries.setQueryData(sessionQuery(api).queryKey, null)), []);
 
   if (session.isPending) return <Loading className="h-full justify-center" />;
-  if (session.isError) {
+  if (session.isError && !shown) {
     return (
       <main className="mx-auto max-w-xl p-10">
         <Failure error={session.error} onRetry={() => session.refetch()} />
       </main>
     );
   }
-  if (session.data === null) return <SignIn />;
+  if (!shown) return <SignIn />;
   return (
     <div className="flex h-full">
       <a href="#main" className="absolute -left-full z-50 m-2 rounded bg-brand-button px-3 py-2 focus:left-0">
@@ -33,30 +34,34 @@ export function Shell() {
       </a>
       <Rail />
       <div className="flex min-w-0 flex-1 flex-col">
-        <Header subject={session.data.subject} role={session.data.role} />
+        <Header subject={shown.subject} role={shown.role} />
         <main id="main" className="flex min-h-0 flex-1 flex-col">
           <Outlet />
         </main>
       </div>
+      {hasEnded ? <SignInAgain /> : null}
     </div>
   );
 }
 
+/** The product menu: icons, and their names while one points at them or moves through them by keyboard. */
 function Rail() {
   const may = useMay();
   return (
-    <nav
-      aria-label="Product"
-      className="flex w-12 shrink-0 flex-col items-center gap-1 border-r bg-surface-100 py-2"
-    >
-      <RailLink to="/databases" label="Databases" icon={<Database size={18} aria-hidden />} />
-      {may("registry.audit.list") ? (
-        <RailLink to="/audit" label="Audit log" icon={<ScrollText size={18} aria-hidden />} />
-      ) : null}
-      {may("registry.api_key.list") ? (
-        <RailLink to="/api-keys" label="API keys" icon={<KeyRound size={18} aria-hidden />} />
-      ) : null}
-    </nav>
+    <div className="w-12 shrink-0">
+      <nav
+        aria-label="Product"
+        className="group fixed inset-y-0 left-0 z-40 flex w-12 flex-col gap-1 overflow-hidden border-r bg-surface-100 p-1.5 transition-[width] delay-150 duration-150 hover:w-44 hover:shadow-xl has-focus-visible:w-44"
+      >
+        <RailLink to="/databases" label="Databases" icon={<Database size={18} aria-hidden />} />
+        {may("registry.audit.list") ? (
+          <RailLink to="/audit" label="Audit log" icon={<ScrollText size={18} aria-hidden />} />
+        ) : null}
+        {may("registry.api_key.list") ? (
+          <RailLink to="/api-keys" label="API keys" icon={<KeyRound size={18} aria-hidden />} />
+        ) : null}
+      </nav>
+    </div>
   );
 }
 
@@ -72,11 +77,12 @@ function RailLink({
   return (
     <Link
       to={to}
-      aria-label={label}
-      title={label}
-      className="flex size-9 items-center justify-center rounded-md text-text-light hover:bg-surface-300 hover:text-text data-[status=active]:bg-surface-300 data-[status=active]:text-text"
+      className="flex h-9 shrink-0 items-center gap-3 rounded-md px-2 text-sm whitespace-nowrap text-text-light hover:bg-surface-300 hover:text-text data-[status=active]:bg-surface-300 data-[status=active]:text-text"
     >
-      {icon}
+      <span className="shrink-0">{icon}</span>
+      <span className="opacity-0 transition-opacity delay-150 group-hover:opacity-100 group-has-focus-visible:opacity-100">
+        {label}
+      </span>
     </Link>
   );
 }
@@ -116,7 +122,7 @@ function Header({ subject, role }: { subject: string; role: string }) {
           </IconButton>
         }
         items={[
-          { label: <Who subject={subject} role={role} />, disabled: true, onSelect: () => undefined },
+          { note: <Who subject={subject} role={role} /> },
           null,
           { label: "Sign out", icon: <LogOut size={14} aria-hidden />, onSelect: leave },
         ]}

@@ -1,11 +1,37 @@
 import { useSignIn } from "@studio-databases/client/react";
 import { Database } from "lucide-react";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-
 import { Button, Field, Input } from "@/ui";
 
-/** Takes a token or API key once; the browser keeps a cookie that the page can't read, and nothing else. */
+/** The page where nobody is signed in. */
 export function SignIn() {
+  return (
+    <main className="h-full">
+      <SignInForm />
+    </main>
+  );
+}
+
+/** Over a page whose session has ended, and all of it: what was typed there is kept until one is signed in again. */
+export function SignInAgain() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-label="Sign in again"
+      onCancel={(event) => event.preventDefault()}
+      // Browsers close it at a second Escape all the same.
+      onClose={() => dialog.current?.showModal()}
+      className="fixed inset-0 m-0 h-full max-h-none w-full max-w-none bg-surface text-text"
+    >
+      <SignInForm notice="Your session has ended. Sign in to go on where you were." />
+    </dialog>
+  );
+}
+
+/** Takes a token or API key once; the browser keeps a cookie that the page can't read, and nothing else. */
+function SignInForm({ notice }: { notice?: string }) {
   const [credential, setCredential] = useState("");
   const signIn = useSignIn();
   const link = useRef(linkToken());
@@ -25,7 +51,7 @@ export function SignIn() {
   }
 
   return (
-    <main className="flex h-full items-center justify-center p-6">
+    <div className="flex h-full items-center justify-center p-6">
       <form
         onSubmit={submit}
         className="flex w-full max-w-sm flex-col gap-5 rounded-lg border bg-surface-100 p-8"
@@ -34,6 +60,7 @@ export function SignIn() {
           <Database size={20} className="text-brand-text" aria-hidden />
           <h1 className="text-base font-medium">Sign in to Databases</h1>
         </div>
+        {notice ? <p className="text-sm text-text-light">{notice}</p> : null}
         <Field
           label="Token or API key"
           hint="A JWT of the platform, or an API key that begins with sdb_."
@@ -62,7 +89,7 @@ export function SignIn() {
           Sign in
         </Button>
       </form>
-    </main>
+    </div>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { clsx } from "clsx";
-import { type KeyboardEvent, type ReactNode, useEffect, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef } from "react";
 
 export interface Column<Row> {
   id: string;
@@ -25,6 +25,8 @@ export interface GridProps<Row> {
   onSelect?: (row: Row, index: number) => void;
   /** Enter or a double click on a row. */
   onOpen?: (row: Row, index: number) => void;
+  /** A single click opens, too: where a panel shows the whole row. */
+  opensOnClick?: boolean;
   /** Called when the last rows come into sight. */
   onEnd?: () => void;
   /** Shown under the rows: what is loading, or that this is all. */
@@ -46,12 +48,14 @@ export function Grid<Row>({
   selected,
   onSelect,
   onOpen,
+  opensOnClick = false,
   onEnd,
   footer,
   empty,
   className,
 }: GridProps<Row>) {
   const scroller = useRef<HTMLDivElement>(null);
+  const id = useId();
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -59,6 +63,10 @@ export function Grid<Row>({
     overscan: 12,
   });
   const shown = virtual.getVirtualItems();
+  const active = shown.find((item) => {
+    const row = rows[item.index];
+    return row !== undefined && selected !== undefined && rowKey(row, item.index) === selected;
+  });
   const last = shown.at(-1)?.index ?? -1;
   const template = { gridTemplateColumns: columns.map((column) => column.width).join(" ") };
 
@@ -100,12 +108,13 @@ export function Grid<Row>({
       role="grid"
       aria-label={label}
       aria-rowcount={rows.length + 1}
+      aria-activedescendant={active ? `${id}-${active.index}` : undefined}
       tabIndex={0}
       onKeyDown={move}
       className={clsx("relative min-h-0 flex-1 overflow-auto text-sm", className)}
     >
-      {/* As wide as the header at least, so that the columns of all rows have its widths. */}
-      <div role="none" className="min-w-max">
+      {/* As wide as the columns' least widths, so that the columns of all rows have the same. */}
+      <div role="none" className="min-w-min">
         <div
           role="row"
           tabIndex={-1}
@@ -124,7 +133,6 @@ export function Grid<Row>({
             </div>
           ))}
         </div>
-        {rows.length === 0 && empty ? <Whole>{empty}</Whole> : null}
         <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
           {shown.map((item) => {
             const row = rows[item.index];
@@ -134,11 +142,15 @@ export function Grid<Row>({
               // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself has the keys
               <div
                 key={key}
+                id={`${id}-${item.index}`}
                 role="row"
                 tabIndex={-1}
                 aria-rowindex={item.index + 2}
                 aria-selected={key === selected}
-                onClick={() => onSelect?.(row, item.index)}
+                onClick={() => {
+                  onSelect?.(row, item.index);
+                  if (opensOnClick) onOpen?.(row, item.index);
+                }}
                 onDoubleClick={() => onOpen?.(row, item.index)}
                 className={clsx(
                   "absolute inset-x-0 grid items-center border-b border-line",
@@ -162,6 +174,7 @@ export function Grid<Row>({
           })}
         </div>
       </div>
+      {rows.length === 0 && empty ? <Whole>{empty}</Whole> : null}
       {footer ? <Whole>{footer}</Whole> : null}
     </div>
   );
@@ -170,7 +183,7 @@ export function Grid<Row>({
 /** A row of one cell: a grid has nothing but rows. */
 function Whole({ children }: { children: ReactNode }) {
   return (
-    <div role="row" tabIndex={-1}>
+    <div role="row" tabIndex={-1} className="sticky left-0">
       <div role="gridcell" tabIndex={-1}>
         {children}
       </div>

@@ -5,7 +5,7 @@ export { Copy } from "./copy";
 export { Facts } from "./facts";
 export { Checkbox, Field, Input, Select, TextArea } from "./field";
 export { type Column, Grid, type GridProps } from "./grid";
-export { ContextMenu, Menu, type MenuItem, type MenuItems } from "./menu";
+export { ContextMenu, Menu, type MenuItem, type MenuItems, type MenuNote } from "./menu";
 export { Dialog, SidePanel } from "./overlay";
 export { Progress } from "./progress";
 export { Badge, Empty, Failure, Loading, Skeleton } from "./states";

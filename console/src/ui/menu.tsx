@@ -13,8 +13,13 @@ export interface MenuItem {
   onSelect: () => void;
 }
 
+/** What the entries below are about; nothing to choose. */
+export interface MenuNote {
+  note: ReactNode;
+}
+
 /** Entries; `null` draws a line between two groups. */
-export type MenuItems = readonly (MenuItem | null)[];
+export type MenuItems = readonly (MenuItem | MenuNote | null)[];
 
 const PANEL =
   "z-50 min-w-44 rounded-md border border-line-strong bg-overlay p-1 text-sm text-text shadow-xl outline-none";
@@ -37,6 +42,37 @@ function Label({ item }: { item: MenuItem }) {
   );
 }
 
+/** The parts that both kinds of menus are made of. */
+type Parts = Pick<typeof Radix, "Separator" | "Label" | "Item">;
+
+function Entries({ items, parts: { Separator, Label: Note, Item } }: { items: MenuItems; parts: Parts }) {
+  return items.map((item, index) => {
+    if (item === null) {
+      // biome-ignore lint/suspicious/noArrayIndexKey: lines have nothing else
+      return <Separator key={index} className="my-1 h-px bg-line" />;
+    }
+    if ("note" in item) {
+      return (
+        // biome-ignore lint/suspicious/noArrayIndexKey: entries don't move
+        <Note key={index} className="px-2 py-1.5">
+          {item.note}
+        </Note>
+      );
+    }
+    return (
+      <Item
+        // biome-ignore lint/suspicious/noArrayIndexKey: entries don't move
+        key={index}
+        disabled={item.disabled ?? false}
+        onSelect={item.onSelect}
+        className={itemClass(item)}
+      >
+        <Label item={item} />
+      </Item>
+    );
+  });
+}
+
 /** A menu that opens under its trigger. */
 export function Menu({
   trigger,
@@ -52,22 +88,7 @@ export function Menu({
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content align={align} sideOffset={4} className={PANEL}>
-          {items.map((item, index) =>
-            item === null ? (
-              // biome-ignore lint/suspicious/noArrayIndexKey: lines have nothing else
-              <Radix.Separator key={index} className="my-1 h-px bg-line" />
-            ) : (
-              <Radix.Item
-                // biome-ignore lint/suspicious/noArrayIndexKey: entries don't move
-                key={index}
-                disabled={item.disabled ?? false}
-                onSelect={item.onSelect}
-                className={itemClass(item)}
-              >
-                <Label item={item} />
-              </Radix.Item>
-            ),
-          )}
+          <Entries items={items} parts={Radix} />
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
@@ -81,22 +102,7 @@ export function ContextMenu({ children, items }: { children: ReactNode; items: M
       <RadixContext.Trigger asChild>{children}</RadixContext.Trigger>
       <RadixContext.Portal>
         <RadixContext.Content className={PANEL}>
-          {items.map((item, index) =>
-            item === null ? (
-              // biome-ignore lint/suspicious/noArrayIndexKey: lines have nothing else
-              <RadixContext.Separator key={index} className="my-1 h-px bg-line" />
-            ) : (
-              <RadixContext.Item
-                // biome-ignore lint/suspicious/noArrayIndexKey: entries don't move
-                key={index}
-                disabled={item.disabled ?? false}
-                onSelect={item.onSelect}
-                className={itemClass(item)}
-              >
-                <Label item={item} />
-              </RadixContext.Item>
-            ),
-          )}
+          <Entries items={items} parts={RadixContext} />
         </RadixContext.Content>
       </RadixContext.Portal>
     </RadixContext.Root>

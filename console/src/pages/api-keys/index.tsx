@@ -85,7 +85,7 @@ export function ApiKeysPage() {
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex items-center justify-between border-b px-5 py-2.5">
+      <div className="flex items-center justify-between border-b px-3 py-2.5">
         <h1 className="text-sm font-medium">API keys</h1>
         {add}
       </div>

@@ -1,22 +1,27 @@
 /** The whole audit log, narrowed by what stands in the address. */
 
 import type { AuditFilters } from "@studio-databases/client/react";
-import { useClient } from "@studio-databases/client/react";
+import { useClient, useMay } from "@studio-databases/client/react";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Download } from "lucide-react";
-import { useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { saveStream } from "@/lib/download";
 import { bytes } from "@/lib/format";
 import { Button, Input, Select, toast } from "@/ui";
 import { AuditList } from "./list";
+import { type AuditSearch, SPANS, since as sinceOf } from "./search";
 
 export function AuditPage() {
-  const filters: AuditFilters = getRouteApi("/audit").useSearch();
+  const search: AuditSearch = getRouteApi("/audit").useSearch();
   const navigate = useNavigate({ from: "/audit" });
-  const settled = useDebounced(filters);
+  const may = useMay();
+  const { last, ...filters } = useDebounced(search);
+  // Kept for as long as the span is chosen: a new time on each render would ask for ever.
+  const since = useMemo(() => (last ? sinceOf(last) : undefined), [last]);
+  const settled: AuditFilters = since ? { ...filters, since } : filters;
 
-  function narrow(change: AuditFilters) {
+  function narrow(change: AuditSearch) {
     navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   }
 
@@ -25,9 +30,9 @@ export function AuditPage() {
       <Input
         aria-label={label}
         placeholder={placeholder}
-        className="!w-48"
+        className="!w-40"
         spellCheck={false}
-        value={filters[name] ?? ""}
+        value={search[name] ?? ""}
         onChange={(event) => narrow({ [name]: event.target.value || undefined })}
       />
     );
@@ -35,15 +40,28 @@ export function AuditPage() {
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex flex-wrap items-center gap-2 border-b px-5 py-2.5">
+      <div className="flex flex-wrap items-center gap-2 border-b px-3 py-2.5">
         <h1 className="mr-2 text-sm font-medium">Audit log</h1>
         {text("actor", "Who", "Who")}
         {text("action", "Action", "Action, or redis.")}
         {text("target", "Target", "Key, collection, …")}
         <Select
+          aria-label="Time"
+          className="!w-36"
+          value={search.last ?? ""}
+          onChange={(event) => narrow({ last: (event.target.value || undefined) as AuditSearch["last"] })}
+        >
+          <option value="">Any time</option>
+          {Object.keys(SPANS).map((span) => (
+            <option key={span} value={span}>
+              Last {span}
+            </option>
+          ))}
+        </Select>
+        <Select
           aria-label="Effect"
           className="!w-36"
-          value={filters.effect ?? ""}
+          value={search.effect ?? ""}
           onChange={(event) =>
             narrow({ effect: (event.target.value || undefined) as AuditFilters["effect"] })
           }
@@ -56,7 +74,7 @@ export function AuditPage() {
         <Select
           aria-label="Outcome"
           className="!w-36"
-          value={filters.outcome ?? ""}
+          value={search.outcome ?? ""}
           onChange={(event) =>
             narrow({ outcome: (event.target.value || undefined) as AuditFilters["outcome"] })
           }
@@ -65,10 +83,11 @@ export function AuditPage() {
           <option value="ok">ok</option>
           <option value="denied">denied</option>
           <option value="failed">failed</option>
+          <option value="cancelled">cancelled</option>
           <option value="unknown">unknown</option>
         </Select>
         <div className="flex-1" />
-        <Export filters={filters} />
+        {may("registry.audit.export") ? <Export filters={settled} /> : null}
       </div>
       <AuditList filters={settled} />
     </div>

@@ -2,10 +2,16 @@
 
 import { type AuditEvent, type AuditFilters, useAuditEvents } from "@studio-databases/client/react";
 import { useState } from "react";
-import { ago, duration, moment } from "@/lib/format";
+import { ago, count, duration, moment } from "@/lib/format";
 import { Badge, type Column, Empty, Facts, Failure, Grid, Loading, SidePanel } from "@/ui";
 
-const TONES = { ok: "good", denied: "warning", failed: "bad", unknown: "info" } as const;
+const TONES = {
+  ok: "good",
+  denied: "warning",
+  failed: "bad",
+  cancelled: "neutral",
+  unknown: "info",
+} as const;
 
 function Outcome({ event }: { event: AuditEvent }) {
   return (
@@ -27,10 +33,10 @@ const COLUMNS: readonly Column<AuditEvent>[] = [
   {
     id: "at",
     header: "When",
-    width: "9rem",
+    width: "7rem",
     cell: (event) => <span title={event.at ? moment(event.at) : ""}>{event.at ? ago(event.at) : "–"}</span>,
   },
-  { id: "actor", header: "Who", width: "minmax(10rem, 1fr)", cell: (event) => event.actor || "nobody known" },
+  { id: "actor", header: "Who", width: "minmax(9rem, 1fr)", cell: (event) => event.actor || "nobody known" },
   {
     id: "action",
     header: "Action",
@@ -40,21 +46,27 @@ const COLUMNS: readonly Column<AuditEvent>[] = [
   {
     id: "database",
     header: "Database",
-    width: "minmax(9rem, 1fr)",
+    width: "minmax(8rem, 1fr)",
     cell: (event) => event.database_name || "–",
   },
   {
     id: "target",
     header: "Target",
-    width: "minmax(12rem, 2fr)",
+    width: "minmax(6rem, 1.5fr)",
     cell: (event) => <span className="text-text-light">{targetOf(event)}</span>,
   },
-  { id: "outcome", header: "Outcome", width: "11rem", cell: (event) => <Outcome event={event} /> },
+  {
+    id: "outcome",
+    header: "Outcome",
+    width: "minmax(6rem, 1fr)",
+    cell: (event) => <Outcome event={event} />,
+  },
 ];
 
 /** The events that match. */
 export function AuditList({ databaseId, filters }: { databaseId?: string; filters: AuditFilters }) {
   const found = useAuditEvents(filters, databaseId);
+  const [selected, setSelected] = useState<string>();
   const [chosen, setChosen] = useState<AuditEvent>();
   const rows = found.data?.pages.flatMap((page) => page.events) ?? [];
   const columns = databaseId ? COLUMNS.filter((column) => column.id !== "database") : COLUMNS;
@@ -67,12 +79,22 @@ export function AuditList({ databaseId, filters }: { databaseId?: string; filter
         rows={rows}
         columns={columns}
         rowKey={(event) => event.sequence}
-        selected={chosen?.sequence}
-        onSelect={setChosen}
+        selected={selected}
+        onSelect={(event) => setSelected(event.sequence)}
+        onOpen={setChosen}
+        opensOnClick
         onEnd={() => {
           if (found.hasNextPage && !found.isFetchingNextPage) found.fetchNextPage();
         }}
-        empty={<Empty title="No event matches." />}
+        empty={<Empty title="No event matches.">Fewer filters show more.</Empty>}
+        footer={
+          rows.length > 0 ? (
+            <p className="px-3 py-2 text-xs text-text-muted">
+              {count(rows.length)} {rows.length === 1 ? "event" : "events"}
+              {found.hasNextPage ? " so far; more come as you scroll" : ""}
+            </p>
+          ) : null
+        }
       />
       <SidePanel
         open={chosen !== undefined}

@@ -13,7 +13,7 @@ const CALLS: readonly Column<BunCall>[] = [
   {
     id: "call",
     header: "Call",
-    width: "minmax(16rem, 2fr)",
+    width: "minmax(14rem, 2fr)",
     cell: (call) => (
       <span className="flex items-baseline gap-2">
         <Method method={call.method} />
@@ -24,7 +24,7 @@ const CALLS: readonly Column<BunCall>[] = [
   {
     id: "status",
     header: "Status",
-    width: "10rem",
+    width: "minmax(7rem, 1fr)",
     cell: (call) =>
       call.error_code ? (
         <Badge tone="bad">{call.error_code}</Badge>
@@ -34,9 +34,9 @@ const CALLS: readonly Column<BunCall>[] = [
         </Badge>
       ),
   },
-  { id: "time", header: "Took", width: "7rem", align: "right", cell: (call) => duration(call.duration_ms) },
-  { id: "sent", header: "Sent", width: "7rem", align: "right", cell: (call) => bytes(call.request_bytes) },
-  { id: "came", header: "Came", width: "7rem", align: "right", cell: (call) => bytes(call.response_bytes) },
+  { id: "time", header: "Took", width: "6rem", align: "right", cell: (call) => duration(call.duration_ms) },
+  { id: "sent", header: "Sent", width: "6rem", align: "right", cell: (call) => bytes(call.request_bytes) },
+  { id: "came", header: "Came", width: "6rem", align: "right", cell: (call) => bytes(call.response_bytes) },
 ];
 
 /** The last calls of everybody through this process, and how long they took. */

@@ -1,7 +1,7 @@
 import { type BunRoute, type Database, useClient, useMayChange } from "@studio-databases/client/react";
 import { Plus, Send, Square, Trash2 } from "lucide-react";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { Button, Code, Failure, IconButton, Input, Select } from "@/ui";
+import { Button, Code, Empty, Failure, IconButton, Input, Loading, Select } from "@/ui";
 import { Parameters } from "./parameters";
 import { Response } from "./response";
 import { Routes } from "./routes";
@@ -40,6 +40,7 @@ export function Requests({ database }: { database: Database }) {
 
   async function run(event?: FormEvent) {
     event?.preventDefault();
+    if (!methods.includes(draft.method)) return;
     const started = new AbortController();
     control.current?.abort();
     control.current = started;
@@ -94,19 +95,16 @@ export function Requests({ database }: { database: Database }) {
               >
                 Stop
               </Button>
-            ) : (
-              <Button
-                type="submit"
-                size="small"
-                kind="primary"
-                icon={<Send size={13} aria-hidden />}
-                disabled={!methods.includes(draft.method)}
-                title={methods.includes(draft.method) ? undefined : "You may only read from this API."}
-              >
+            ) : null}
+            {!running && methods.includes(draft.method) ? (
+              <Button type="submit" size="small" kind="primary" icon={<Send size={13} aria-hidden />}>
                 Send
               </Button>
-            )}
+            ) : null}
           </div>
+          {methods.includes(draft.method) ? null : (
+            <p className="text-sm text-text-light">You may only read from this API.</p>
+          )}
           {route ? (
             <Parameters
               key={`${route.method} ${route.path}`}
@@ -162,6 +160,10 @@ export function Requests({ database }: { database: Database }) {
         </form>
         {error ? <Failure className="m-4" error={error} /> : null}
         {answer ? <Response answer={answer} /> : null}
+        {running && !answer ? <Loading>Waiting for the API…</Loading> : null}
+        {answer || error || running ? null : (
+          <Empty title="What the API answers shows here.">Choose a route, or write a path.</Empty>
+        )}
       </div>
     </div>
   );

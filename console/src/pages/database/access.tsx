@@ -134,7 +134,7 @@ function AddGrant({ databaseId }: { databaseId: string }) {
       <Button
         type="submit"
         size="small"
-        className="mt-[26px]"
+        className="mt-[25px]"
         loading={create.isPending}
         disabled={!subject.trim()}
       >

@@ -5,6 +5,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { ArrowRight, TriangleAlert } from "lucide-react";
 import { DiagnosisView } from "@/lib/diagnosis";
 import { type EngineType, engineOf, isMarked } from "@/lib/engines";
+import { TestButton } from "@/lib/test-button";
 import { AuditList } from "@/pages/audit/list";
 import { Status } from "@/pages/databases/columns";
 import { Badge, Button, Failure, Loading, type Tab, Tabs } from "@/ui";
@@ -73,9 +74,7 @@ function Header({ database }: { database: Database }) {
         {database.source === "environment" ? <Badge tone="info">environment</Badge> : null}
         <div className="flex-1" />
         {may("registry.database.test") ? (
-          <Button loading={test.isPending} onClick={() => test.mutate()}>
-            Test connection
-          </Button>
+          <TestButton test={test} onTest={(signal) => test.mutate({ signal })} />
         ) : null}
         <Link to={`/databases/$id/${engine.page}`} params={{ id: database.id }}>
           <Button kind="primary" tabIndex={-1} icon={<ArrowRight size={14} aria-hidden />}>

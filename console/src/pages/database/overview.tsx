@@ -2,11 +2,12 @@ import { type Database, useDatabaseHealth } from "@studio-databases/client/react
 import { lazy, Suspense, useMemo, useState } from "react";
 import { count, duration, moment } from "@/lib/format";
 import { Empty, Facts, Failure, Loading, Select, Skeleton } from "@/ui";
+import { Server } from "./server";
 
 const Chart = lazy(() => import("@/lib/chart"));
 
 const HOUR_MS = 3_600_000;
-const SPANS = { "24 hours": 24, "7 days": 168, "30 days": 720 } as const;
+const SPANS = { "1 hour": 1, "24 hours": 24, "7 days": 168, "30 days": 720 } as const;
 type Span = keyof typeof SPANS;
 
 /** How the database has been, and what is known of it. */
@@ -14,13 +15,16 @@ export function Overview({ database }: { database: Database }) {
   return (
     <div className="grid h-full grid-cols-1 gap-5 overflow-y-auto p-5 xl:grid-cols-[2fr_1fr]">
       <Health database={database} />
-      <ConnectionFacts database={database} />
+      <div className="flex flex-col gap-5">
+        {database.status === "inactive" ? null : <Server database={database} />}
+        <ConnectionFacts database={database} />
+      </div>
     </div>
   );
 }
 
 function Health({ database }: { database: Database }) {
-  const [span, setSpan] = useState<Span>("24 hours");
+  const [span, setSpan] = useState<Span>(isNew(database) ? "1 hour" : "24 hours");
   // Kept for as long as the span is shown: a new time on each render would ask for ever.
   const since = useMemo(() => new Date(Date.now() - SPANS[span] * HOUR_MS).toISOString(), [span]);
   const { data, error, isPending, refetch } = useDatabaseHealth(database.id, since);
@@ -93,6 +97,12 @@ function Health({ database }: { database: Database }) {
   );
 }
 
+/** Registered a moment ago: a day's chart would be empty. */
+function isNew(database: Database): boolean {
+  const registered = database.source === "environment" ? undefined : database.created_at;
+  return registered !== undefined && Date.now() - Date.parse(registered) < HOUR_MS;
+}
+
 function Figure({ name, value }: { name: string; value: string }) {
   return (
     <div>
@@ -119,7 +129,7 @@ function ConnectionFacts({ database }: { database: Database }) {
   ];
   const config = Object.entries(database.config ?? {});
   return (
-    <section aria-labelledby="facts" className="self-start rounded-md border bg-surface-100">
+    <section aria-labelledby="facts" className="rounded-md border bg-surface-100">
       <h2 id="facts" className="border-b px-4 py-2 text-sm font-medium">
         Connection
       </h2>

@@ -43,7 +43,7 @@ export function Databases() {
 
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex flex-wrap items-center gap-2 border-b px-5 py-2.5">
+      <div className="flex flex-wrap items-center gap-2 border-b px-3 py-2.5">
         <h1 className="sr-only">Databases</h1>
         <div className="relative w-64">
           <Search
@@ -125,7 +125,8 @@ export function Databases() {
           footer={
             rows.length > 0 ? (
               <p className="px-3 py-2 text-xs text-text-muted">
-                {found.hasNextPage ? `${count(rows.length)} so far` : count(rows.length)}
+                {count(rows.length)} {rows.length === 1 ? "database" : "databases"}
+                {found.hasNextPage ? " so far; more come as you scroll" : ""}
               </p>
             ) : null
           }

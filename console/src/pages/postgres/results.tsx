@@ -1,5 +1,5 @@
 import type { PgRow } from "@studio-databases/client/react";
-import { type ReactNode, useMemo } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { type Column, Grid } from "@/ui";
 
 /** Characters of a value in a cell; the side panel has all. */
@@ -12,16 +12,18 @@ export function Results({
   rows,
   names,
   types = {},
-  onSelect,
+  onOpen,
   empty,
 }: {
   label: string;
   rows: readonly PgRow[];
   names: readonly string[];
   types?: Readonly<Record<string, string>>;
-  onSelect?: (row: PgRow) => void;
+  /** A click on a row, or Enter. */
+  onOpen?: (row: PgRow) => void;
   empty?: ReactNode;
 }) {
+  const [selected, setSelected] = useState<string>();
   const columns = useMemo(
     () =>
       names.map(
@@ -32,7 +34,7 @@ export function Results({
               {name} <span className="font-normal text-text-muted">{types[name]}</span>
             </span>
           ),
-          width: "minmax(9rem, 16rem)",
+          width: "minmax(12rem, 1fr)",
           ...(NUMERIC.test(types[name] ?? "") ? { align: "right" as const } : {}),
           cell: (row) => <Value value={row[name]} />,
         }),
@@ -45,7 +47,9 @@ export function Results({
       rows={rows}
       columns={columns}
       rowKey={(_, index) => String(index)}
-      {...(onSelect ? { onSelect } : {})}
+      selected={selected}
+      onSelect={(_, index) => setSelected(String(index))}
+      {...(onOpen ? { onOpen, opensOnClick: true } : {})}
       empty={empty}
     />
   );

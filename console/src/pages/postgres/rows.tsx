@@ -26,11 +26,12 @@ export function Rows({ databaseId, table }: { databaseId: string; table: PgTable
       {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
       {found.isSuccess ? (
         <Results
+          key={page}
           label={`Rows of ${table.name}`}
           rows={rows}
           names={names}
           types={types}
-          onSelect={setRow}
+          onOpen={setRow}
           empty={<Empty title="This table has no rows." />}
         />
       ) : null}

@@ -6,6 +6,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { projectRef } from "@/app/place";
 import { DiagnosisView } from "@/lib/diagnosis";
+import { TestButton } from "@/lib/test-button";
 import { Button, Checkbox, Failure, Field, Input, SidePanel, TextArea, toast } from "@/ui";
 import { Connection } from "./connection";
 import { toCreate, toTest, useDraft } from "./state";
@@ -67,14 +68,12 @@ export function AddDatabase({
       title="Add a database"
       footer={
         <>
-          <Button
+          <TestButton
             size="small"
-            loading={test.isPending}
+            test={test}
             disabled={!draft.connection || problems.connection !== undefined}
-            onClick={() => test.mutate(toTest(draft))}
-          >
-            Test connection
-          </Button>
+            onTest={(signal) => test.mutate({ ...toTest(draft), signal })}
+          />
           <div className="flex-1" />
           {canSkip ? (
             <Button size="small" kind="outline" loading={create.isPending} onClick={() => save(true)}>

@@ -1,5 +1,6 @@
 import { useClient } from "@studio-databases/client/react";
-import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { askAgainAfter } from "@/lib/away";
 import { type Filter, Scan, type ScanState } from "./scan";
 
 export interface UsedScan {
@@ -24,5 +25,16 @@ export function useScan(databaseId: string, { pattern, type }: Filter, isOn: boo
     return () => scan.stop();
   }, [scan, isOn]);
   const state = useSyncExternalStore(scan.subscribe, scan.getState);
+  const failures = useRef(0);
+  useEffect(() => {
+    if (state.status === "done" || state.status === "paused") failures.current = 0;
+    const wait = isOn && state.status === "failed" && askAgainAfter(state.error, failures.current);
+    if (!wait) return;
+    const timer = setTimeout(() => {
+      failures.current += 1;
+      scan.more();
+    }, wait);
+    return () => clearTimeout(timer);
+  }, [scan, state, isOn]);
   return { scan, state, restart: () => setRun(run + 1) };
 }
