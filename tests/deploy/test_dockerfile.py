@@ -26,7 +26,7 @@ LOCKS = (*TARGETS, "build")
 def locked(path: Path) -> dict[str, str]:
     """What a lock file installs here: the version of each package, all of them with hashes."""
     entries = re.split(r"\n(?=\S)", path.read_text().replace("\\\n", " ").strip())
-    found = {}
+    found: dict[str, str] = {}
     for entry in entries:
         requirement, _, hashes = entry.partition(" --hash=")
         assert re.fullmatch(r"sha256:[0-9a-f]{64}( +--hash=sha256:[0-9a-f]{64})*", hashes.strip()), entry
