@@ -14,7 +14,10 @@ from gateway.settings import Address, GatewaySettings
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CONNECT_TIMEOUT_S = 2
 HEALTH_INTERVAL_S = 1
-"""A service that is up again is used again within this time."""
+"""A service that is up again is used again within this time, and one that says that it is leaving no more."""
+DNS_REFRESH_S = 1
+"""A new replica is found within this time. With the health check it must be shorter than `SHUTDOWN_NOTICE_S`: where all
+replicas are replaced at once, the new ones are known before the old ones turn requests away."""
 PG_META_CONNECTIONS = 64
 PG_META_IDLE_S = 30
 """pg-meta keeps an unused connection for 72 s: a request never meets one that is just being closed."""
@@ -52,7 +55,7 @@ def clusters(settings: GatewaySettings, token_file: Path) -> list[Config]:
 def _service(name: str, addresses: tuple[Address, ...], settings: GatewaySettings) -> Config:
     most = settings.gateway_max_requests_per_service
     return {
-        **common(name, addresses),
+        **common(name, addresses, settings.service_dns_server),
         "typed_extension_protocol_options": {HTTP_OPTIONS: _http2()},
         "health_checks": [health_check({"grpc_health_check": {}})],
         "circuit_breakers": {
@@ -62,14 +65,21 @@ def _service(name: str, addresses: tuple[Address, ...], settings: GatewaySetting
                     "max_connections": 64,
                     "max_pending_requests": most,
                     "max_requests": most,
-                    # Repeated requests may be a fifth of the running ones, three at least: a service that
-                    # struggles must not be given more work because it struggles.
-                    "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 3},
+                    **retry_budget(),
                 }
             ]
         },
         **watched(),
     }
+
+
+def retry_budget() -> Config:
+    """How many requests may be repeated at a time: as many as run, and a few where hardly any do.
+
+    A replica that dies takes its share of them along, of two replicas half, and all of those must find another one.
+    What bounds the load that repeating adds is that each is repeated twice at most, and only where a connection failed.
+    """
+    return {"retry_budget": {"budget_percent": {"value": 100}, "min_retry_concurrency": 32}}
 
 
 def watched() -> Config:
@@ -102,7 +112,7 @@ def _pg_meta(url: str, settings: GatewaySettings) -> Config:
     host, port, tls = auth.origin(url)
     most = settings.gateway_max_requests_per_service
     cluster = {
-        **common(pg_meta.CLUSTER, (_address(host, port),)),
+        **common(pg_meta.CLUSTER, (_address(host, port),), settings.service_dns_server),
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
                 "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
@@ -127,8 +137,17 @@ def _address(host: str, port: int) -> Address:
     return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
-def common(name: str, addresses: tuple[Address, ...]) -> Config:
-    """What every cluster has: where its hosts are, and which of them gets a request."""
+def common(name: str, addresses: tuple[Address, ...], dns_server: str | None = None) -> Config:
+    """What every cluster has: where its hosts are, and which of them gets a request.
+
+    DNS says where to look, health checks say whom to use: a host that its name has lost is used for as long as it is
+    healthy (`ignore_health_on_host_removal` is off), so an answer that lacks some of the replicas does no harm.
+
+    Args:
+        name: of the cluster.
+        addresses: names and addresses of its hosts.
+        dns_server: `address:port` of the DNS server that knows the names; the system's own unless given.
+    """
     return {
         "name": name,
         # What `type: STRICT_DNS` was, in the form that is not deprecated: every address a name has is a host.
@@ -141,8 +160,9 @@ def common(name: str, addresses: tuple[Address, ...]) -> Config:
                 "dns_lookup_family": "ALL",
                 # A redeployed service has another address. The time to live of private zones says nothing useful.
                 "respect_dns_ttl": False,
-                "dns_refresh_rate": "5s",
+                "dns_refresh_rate": f"{DNS_REFRESH_S}s",
                 "dns_failure_refresh_rate": {"base_interval": "0.5s", "max_interval": "2s"},
+                **({"typed_dns_resolver_config": _asks(Address(dns_server))} if dns_server else {}),
             },
         },
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
@@ -156,8 +176,25 @@ def common(name: str, addresses: tuple[Address, ...]) -> Config:
 
 
 def _endpoint(address: Address) -> Config:
-    socket = {"address": address.host, "port_value": address.port}
-    return {"endpoint": {"address": {"socket_address": socket}}}
+    return {"endpoint": {"address": _socket(address)}}
+
+
+def _socket(address: Address) -> Config:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+def _asks(server: Address) -> Config:
+    """A DNS server in place of the system's own."""
+    cares = "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
+    return {
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {
+            "@type": f"type.googleapis.com/{cares}",
+            "resolvers": [_socket(server)],
+            # Not the search list of this host.
+            "dns_resolver_options": {"no_default_search_domain": True},
+        },
+    }
 
 
 def _http2() -> Config:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from gateway import clusters, engines
 from gateway.errors import METADATA, Config
 from gateway.filters import COMPRESSOR, CORS, DISABLED, LUA, TRANSCODER, cors_policy, without_reshaping
+from gateway.retries import retries
 from gateway.settings import GatewaySettings
 
 PATHS = r"/api/platform/bun/[^/]+/proxy(?:/.*)?"
@@ -40,7 +41,7 @@ def cluster(settings: GatewaySettings) -> Config:
     """bun_proxy's port for plain HTTP."""
     most = settings.gateway_max_requests_per_service
     return {
-        **clusters.common(engines.FORWARDING, settings.bun_proxy_http_address),
+        **clusters.common(engines.FORWARDING, settings.bun_proxy_http_address, settings.service_dns_server),
         "typed_extension_protocol_options": {clusters.HTTP_OPTIONS: _http1()},
         "health_checks": [clusters.health_check({"http_health_check": {"path": "/healthz"}})],
         # A request has a connection of its own.
@@ -50,7 +51,7 @@ def cluster(settings: GatewaySettings) -> Config:
                     "max_connections": most,
                     "max_pending_requests": most,
                     "max_requests": most,
-                    "max_retries": 3,
+                    **clusters.retry_budget(),
                 }
             ]
         },
@@ -66,8 +67,8 @@ def preflights(settings: GatewaySettings) -> Config:
 def routes(settings: GatewaySettings) -> Iterator[Config]:
     """The routes: one for methods that are safe to repeat, one for all others."""
     safe = {"name": ":method", "string_match": {"safe_regex": {"regex": SAFE_METHODS}}}
-    retries = {"retry_on": "connect-failure,reset-before-request", "num_retries": 1}
-    yield _route({**_match(), "headers": [safe]}, settings, {"retry_policy": retries})
+    repeated = retries("connect-failure,reset-before-request")
+    yield _route({**_match(), "headers": [safe]}, settings, {"retry_policy": repeated})
     yield _route(_match(), settings, {})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway import paths, sds
 from gateway.errors import METADATA
+from gateway.retries import retries
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
 from services.runtime.auth import identity
@@ -94,11 +95,7 @@ def route(settings: GatewaySettings, filters: Config) -> Config:
                 "substitution": r"/\1",
             },
             # pg-meta has not seen the request. Anything else may have changed something.
-            "retry_policy": {
-                "retry_on": "connect-failure",
-                "num_retries": 2,
-                "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
-            },
+            "retry_policy": retries("connect-failure"),
         },
     }
 
@@ -111,6 +108,8 @@ def ext_authz(settings: GatewaySettings) -> Config:
         "grpc_service": {
             "envoy_grpc": {"cluster_name": REGISTRY_CLUSTER},
             "timeout": f"{DECISION_TIMEOUT_S}s",
+            # Deciding changes nothing, so a registry that dies meanwhile leaves the question to another one.
+            "retry_policy": retries("connect-failure,refused-stream,reset-before-request,reset"),
         },
         # Closed: a request about which nobody has decided does not pass.
         "failure_mode_allow": False,

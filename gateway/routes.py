@@ -16,6 +16,7 @@ from gateway import console, engines, forwarding, paths, pg_meta
 from gateway.errors import METADATA, Config
 from gateway.fields import body_names
 from gateway.filters import DISABLED, HEADER_MUTATION, TRANSCODER, with_original_path, without_grpc_headers
+from gateway.retries import retries
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract, HttpRule, Method
 from services.runtime.errors import reason_name
@@ -137,11 +138,7 @@ def _grpc_route(method: Method, settings: GatewaySettings) -> Config:
     safe = all(rule.verb == "GET" for rule in method.http)
     action: Config = {
         "cluster": area.service,
-        "retry_policy": {
-            "retry_on": IDEMPOTENT if safe else SAFE_TO_REPEAT,
-            "num_retries": 2,
-            "retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"},
-        },
+        "retry_policy": retries(IDEMPOTENT if safe else SAFE_TO_REPEAT),
     }
     route: Config = {
         "match": {"path": method.path, "grpc": {}},

@@ -187,13 +187,15 @@ def _wait(
     process: subprocess.Popen[bytes], settings: GatewaySettings, files: render.Files, renewal: Renewal
 ) -> int:
     try:
-        while renewal.next_signal() == signal.SIGCHLD:
+        while (number := renewal.next_signal()) == signal.SIGCHLD:
             code = process.poll()
             if code is not None:
                 log.error("gateway.envoy_ended", code=code)
                 return code if code > 0 else 1
-        log.info("gateway.draining", seconds=settings.gateway_drain_s)
-        _drain(settings, files)
+        # SIGINT is of somebody at a terminal.
+        notice_s = settings.shutdown_notice_s if number == signal.SIGTERM else 0
+        log.info("gateway.draining", notice_s=notice_s, seconds=settings.gateway_drain_s)
+        _drain(settings, files, notice_s)
         process.terminate()
         return max(process.wait(timeout=STOP_TIMEOUT_S), 0)
     finally:
@@ -202,12 +204,14 @@ def _wait(
             process.wait()
 
 
-def _drain(settings: GatewaySettings, files: render.Files) -> None:
+def _drain(settings: GatewaySettings, files: render.Files, notice_s: float) -> None:
     """Says `not healthy`, closes idle connections, waits until no request runs or the time is over."""
-    deadline = time.monotonic() + settings.gateway_drain_s
     try:
         # `/healthz` answers 503 from here on, and every answer asks its client to connect anew elsewhere.
         admin(settings, files, "POST", "/healthcheck/fail")
+        # Connections are still taken: whoever sends them has not noticed yet. Another signal does not want to wait.
+        signal.sigtimedwait(SIGNALS, notice_s)
+        deadline = time.monotonic() + settings.gateway_drain_s
         # Graceful: what is open goes on.
         admin(settings, files, "POST", "/drain_listeners?graceful&skip_exit")
         while time.monotonic() < deadline and _active_requests(settings, files) > 0:

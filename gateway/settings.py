@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from services.runtime.settings import LogLevel, SigningSecret, TlsSettings, check_origin, split_csv
+from services.runtime.settings import LogLevel, SigningSecret, SystemSettings, check_origin, split_csv
 from services.runtime.tls.files import CertificateFiles
 from services.runtime.tls.material import Sources
 
@@ -77,7 +77,7 @@ def default_concurrency() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-class GatewaySettings(TlsSettings):
+class GatewaySettings(SystemSettings):
     """The gateway's environment: a field is the variable of its upper-case name."""
 
     gateway_host: str = Field(default_factory=any_interface)

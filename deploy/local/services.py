@@ -21,6 +21,8 @@ SERVICES_STAGE = 1
 GATEWAY_STAGE = 2
 MAX_SOCKET_DIR = 80
 CRYPTO_DEFAULT = "MULTI_DB_CRYPTO_KEY"
+ALONE = {"SHUTDOWN_NOTICE_S": "0"}
+"""Nobody takes over from a process here: waiting for others to notice that it stops would only take time."""
 CONSOLE = ROOT / "console" / "dist"
 """Where `make console` builds the web pages."""
 
@@ -130,6 +132,7 @@ def _service(service: Service, context: Context) -> Program:
 
 def _service_environment(service: Service, context: Context) -> dict[str, str]:
     return {
+        **ALONE,
         **inherited(context.environment),
         **_service_addresses(context.state),
         "GRPC_ADDRESS": addresses(context.state)[service.name],
@@ -153,6 +156,7 @@ def _gateway(context: Context) -> Program:
         name="gateway",
         argv=(sys.executable, "-m", "gateway"),
         env={
+            **ALONE,
             **inherited(context.environment),
             **_service_addresses(context.state),
             **_user_keys(context),

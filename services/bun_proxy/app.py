@@ -86,7 +86,9 @@ async def _data_plane(
         Authorize(runtime.rights),
     ]
     confirmations = Confirmations(settings.service_token_secret.get_secret_value())
-    server = Server(Plane(databases, steps, confirmations).handle, settings.limits(), runtime.tls)
+    server = Server(
+        Plane(databases, steps, confirmations, runtime.leaving).handle, settings.limits(), runtime.tls
+    )
     try:
         port = await server.start(settings.proxy_address)
     except OSError as error:

@@ -7,8 +7,8 @@ import dataclasses
 from pydantic import Field, field_validator
 
 from services.bun_proxy.limits import DEFAULTS, Limits
+from services.runtime.discovery import check_address
 from services.runtime.engine_settings import ConnectingSettings
-from services.runtime.settings import check_address
 
 TYPE = "bun_api"
 """The type of database this service serves, as the registry names it."""

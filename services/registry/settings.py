@@ -11,7 +11,8 @@ from services.registry.cache.failures import check_cache_url
 from services.registry.connection_strings import TYPES
 from services.registry.environment import VARIABLES
 from services.registry.health.schedule import Schedule
-from services.runtime.settings import CryptoSettings, ServiceSettings, check_origin
+from services.runtime.discovery import check_replicas
+from services.runtime.settings import CryptoSettings, ServiceSettings, check_one_name, check_origin
 
 
 class KeySettings(CryptoSettings):
@@ -56,11 +57,11 @@ class Settings(ServiceSettings, KeySettings, AuditSettings):
     health_idle_after_s: float = Field(default=600.0, gt=0, le=86400)
     """Seconds after the last look at which a database becomes one of the others."""
     redis_svc_address: str | None = None
-    """gRPC address of the service that tests Redis connections."""
+    """gRPC address of the service that tests Redis connections, or several with IP addresses, comma-separated."""
     mongo_svc_address: str | None = None
-    """gRPC address of the service that tests MongoDB connections."""
+    """The same of the service that tests MongoDB connections."""
     bun_proxy_address: str | None = None
-    """gRPC address of the service that tests Bun APIs."""
+    """The same of the service that tests Bun APIs."""
     pg_meta_url: str | None = None
     """Where pg-meta is: `http://host:port`. PostgreSQL is reached through it; needs PG_META_CRYPTO_KEY."""
     pg_meta_allow_unix_sockets: bool = False
@@ -103,6 +104,18 @@ class Settings(ServiceSettings, KeySettings, AuditSettings):
         if value is not None:
             check_database_url(value.get_secret_value())
         return value
+
+    @field_validator("redis_svc_address", "mongo_svc_address", "bun_proxy_address")
+    @classmethod
+    def _is_dialled(cls, value: str | None) -> str | None:
+        return None if value is None else check_replicas(value)
+
+    @model_validator(mode="after")
+    def _engines_have_one_name(self) -> Settings:
+        for type_ in self.engine_addresses():
+            variable = ADDRESS_VARIABLES[type_]
+            check_one_name(variable, getattr(self, variable.lower()) or "", self)
+        return self
 
     @field_validator("pg_meta_url")
     @classmethod
@@ -169,12 +182,15 @@ class Settings(ServiceSettings, KeySettings, AuditSettings):
         return chosen.get_secret_value() if chosen else None
 
     def engine_addresses(self) -> dict[str, str | None]:
-        """Where the service of each engine is; None where there is none here."""
+        """Where a gRPC channel finds the service of each engine; None where there is none here."""
         return {
-            "redis": self.redis_svc_address,
-            "mongodb": self.mongo_svc_address,
-            "bun_api": self.bun_proxy_address,
+            "redis": self._target(self.redis_svc_address),
+            "mongodb": self._target(self.mongo_svc_address),
+            "bun_api": self._target(self.bun_proxy_address),
         }
+
+    def _target(self, replicas: str | None) -> str | None:
+        return None if replicas is None else self.channel_target(replicas)
 
     def tested_types(self) -> list[str]:
         """The types whose connections can be tested here."""

@@ -43,7 +43,7 @@ async def connections(
     settings = runtime.settings
     resolver = Resolver(
         type_=settings.connection_type,
-        address=settings.registry_address,
+        address=settings.registry_target,
         tokens=runtime.service_tokens,
         keys=settings.keys(),
         on_gone=gone,
@@ -52,7 +52,7 @@ async def connections(
     runtime.audit.describe = resolver.describe
     try:
         async with to_registry(
-            runtime.audit, settings.registry_address, runtime.service_tokens, runtime.background
+            runtime.audit, settings.registry_target, runtime.service_tokens, runtime.background
         ):
             runtime.background("resolver.watch", resolver.watch)
             runtime.background("pool.idle", pool.run)

@@ -104,6 +104,8 @@ class Runtime(Generic[SettingsT]):
     """Finds databases for the steps: a service whose rpcs are about databases says how when it opens."""
     tls: CertificateFiles | None = None
     """What this service shows to others of this system, and whom it lets in; None for plain connections."""
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the service is told to stop: it says that it is not to be chosen any more, and still takes calls."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service stops: a stream without an end of its own ends then, others have `shutdown_grace_s`."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -152,6 +154,10 @@ def run(name: str, settings_class: type[SettingsT], open_app: OpenApp[SettingsT]
         sys.exit(1)
 
 
+async def _at_once() -> None:
+    """Waits for nobody to notice."""
+
+
 async def serve(
     name: str,
     settings: SettingsT,
@@ -159,6 +165,7 @@ async def serve(
     *,
     stop: asyncio.Event,
     started: asyncio.Future[int] | None = None,
+    notice: Callable[[], Awaitable[None]] = _at_once,
 ) -> None:
     """Runs a service until `stop` is set.
 
@@ -168,6 +175,7 @@ async def serve(
         open_app: builds it.
         stop: ends it: not serving, finish what runs, close.
         started: gets the gRPC port once calls are taken.
+        notice: waits between saying that it does not serve and the end of serving, for callers to notice.
 
     Raises:
         SystemExit: an address can't be bound; with a sentence.
@@ -192,7 +200,7 @@ async def serve(
             metrics.BUILD.labels(name, VERSION).set(1)
             runtime.background("loop.lag", loop_lag.watch)
             if isinstance(settings, EngineSettings):
-                registry = RegistryCredentials(settings.registry_address, tokens)
+                registry = RegistryCredentials(settings.registry_target, tokens)
                 stack.push_async_callback(registry.aclose)
                 runtime.know_credentials(registry)
             servicers = await stack.enter_async_context(_open(open_app, settings, runtime))
@@ -208,17 +216,27 @@ async def serve(
                 if started is not None:
                     started.set_result(port)
                 await stop.wait()
+                await _leave(runtime, healthy, ready)
+                await notice()
             finally:
                 # Also when this task is cancelled: what listens must not outlive what it answers with.
-                ready.clear()
+                await _leave(runtime, healthy, ready)
                 runtime.stopping.set()
                 log.info("service.stopping", grace_s=settings.shutdown_grace_s)
-                await healthy.enter_graceful_shutdown()
                 await server.stop(settings.shutdown_grace_s)
     finally:
         probes.close()
         audit.close()
         log.info("service.stopped")
+
+
+async def _leave(
+    runtime: Runtime[SettingsT], healthy: health.aio.HealthServicer, ready: threading.Event
+) -> None:
+    """Says everywhere that this process is not to be chosen any more. Idempotent."""
+    ready.clear()
+    runtime.leaving.set()
+    await healthy.enter_graceful_shutdown()
 
 
 def steps(
@@ -362,11 +380,26 @@ async def _set_serving(
 
 
 async def _run_until_signal(name: str, settings: SettingsT, open_app: OpenApp[SettingsT]) -> None:
-    stop = asyncio.Event()
+    stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    await serve(name, settings, open_app, stop=stop)
+
+    def terminate() -> None:
+        # A second one doesn't want to wait.
+        (at_once if stop.is_set() else stop).set()
+
+    def interrupt() -> None:
+        # Somebody sits at a terminal.
+        at_once.set()
+        stop.set()
+
+    async def notice() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.shutdown_notice_s):
+                await at_once.wait()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    await serve(name, settings, open_app, stop=stop, notice=notice)
 
 
 async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -12,7 +12,13 @@ from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.tls.channel import ReloadingChannel
 from services.runtime.tls.credentials import channel_credentials
 
-OPTIONS: tuple[tuple[str, int], ...] = (
+OPTIONS: tuple[tuple[str, int | str], ...] = (
+    # Each address of a name is a replica, and calls go to all that are connected. The name is looked up again when one
+    # of them goes, at once (gRPC's own default is at most every 30 s): who takes its place is known then.
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.dns_min_time_between_resolutions_ms", 500),
+    # What the channel does is said here, not in a TXT record of whoever runs the DNS.
+    ("grpc.service_config_disable_resolution", 1),
     # A service that restarts is back in a second; gRPC's own default waits up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -34,7 +40,7 @@ def open_channel(address: str, tokens: ServiceTokens) -> grpc.aio.Channel:
     With mutual TLS it shows this service's certificate, and the other one's must be made for the host in `address`.
 
     Args:
-        address: `host:port` of the other service.
+        address: of the other service, as gRPC takes it: `ServiceSettings.channel_target`.
         tokens: mints this service's tokens, and has its certificate.
     """
     interceptors: list[grpc.aio.ClientInterceptor] = [_UnaryIdentity(tokens), _StreamIdentity(tokens)]

@@ -19,7 +19,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from services.runtime import discovery
 from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
+from services.runtime.discovery import check_address, check_dns_server, check_replicas
 from services.runtime.secret_files import SecretFiles
 from services.runtime.tls.contexts import check_own
 from services.runtime.tls.files import CertificateFiles
@@ -30,8 +32,6 @@ S = TypeVar("S", bound=BaseSettings)
 
 MIN_SECRET = 32
 """Characters of a signing secret: RFC 7518, section 3.2, asks for 256 bits with HS256."""
-
-MAX_PORT = 65535
 
 PRIVATE_NETWORKS = (
     "127.0.0.0/8",
@@ -128,7 +128,27 @@ class TlsSettings(Settings):
         return None
 
 
-class ServiceSettings(TlsSettings):
+class SystemSettings(TlsSettings):
+    """What every process of this system reads, the gateway among them."""
+
+    service_dns_server: str | None = None
+    """DNS server that knows the names of this system's services: an address, perhaps with a port. The system's own
+    unless set."""
+    shutdown_notice_s: float = Field(default=3.0, ge=0, le=600)
+    """Seconds after SIGTERM in which health checks fail and calls are still taken, so that nobody is turned away before
+    whoever sends them has noticed."""
+
+    @field_validator("service_dns_server")
+    @classmethod
+    def _dns_server(cls, value: str | None) -> str | None:
+        return None if value is None else check_dns_server(value)
+
+    def channel_target(self, replicas: str) -> str:
+        """What a gRPC channel takes to reach the replicas of a service, as a setting names them."""
+        return discovery.target(replicas, self.service_dns_server)
+
+
+class ServiceSettings(SystemSettings):
     """What every service reads."""
 
     grpc_address: str
@@ -250,7 +270,7 @@ class EngineSettings(ServiceSettings):
     """What every engine's service reads."""
 
     registry_address: str = "127.0.0.1:50051"
-    """gRPC address of the registry: `host:port`."""
+    """gRPC address of the registry: `host:port`, or several with IP addresses, comma-separated."""
     max_clients: int = Field(default=200, ge=1)
     """Registered databases with an open client at a time."""
     client_idle_timeout_s: float = Field(default=300.0, gt=0)
@@ -259,7 +279,17 @@ class EngineSettings(ServiceSettings):
     @field_validator("registry_address")
     @classmethod
     def _dialled(cls, value: str) -> str:
-        return check_address(value, may_be_unix=True)
+        return check_replicas(value)
+
+    @model_validator(mode="after")
+    def _has_one_name(self) -> EngineSettings:
+        check_one_name("REGISTRY_ADDRESS", self.registry_address, self)
+        return self
+
+    @property
+    def registry_target(self) -> str:
+        """What a gRPC channel takes to reach the registry."""
+        return self.channel_target(self.registry_address)
 
 
 class CryptoSettings(Settings):
@@ -342,20 +372,16 @@ def _variables(type_: str) -> tuple[str, ...]:
     return (*first, "multi_db_crypto_key", "pg_meta_crypto_key")
 
 
-def check_address(value: str, *, may_be_unix: bool = False) -> str:
-    """The address, when it is `host:port` (or `unix:path`).
+def check_one_name(variable: str, replicas: str, settings: TlsSettings) -> None:
+    """Refuses a list of addresses together with mutual TLS: a certificate is for the one name that was dialled.
 
     Raises:
-        ValueError: with a sentence that does not repeat it.
+        ValueError: the sentence names the variable.
     """
-    if may_be_unix and value.startswith("unix:"):
-        return value
-    host, _, port = value.rpartition(":")
-    if not host or not (port.isascii() and port.isdecimal() and int(port[:6]) <= MAX_PORT):
-        raise ValueError(f"must be host:port with a port up to {MAX_PORT}")
-    if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError("must have its IPv6 address in brackets: [::]:50051")
-    return value
+    if "," in replicas and settings.service_tls_certificate is not None:
+        raise ValueError(
+            f"{variable} must be one name where SERVICE_TLS_CERTIFICATE is set: certificates are for it"
+        )
 
 
 def check_origin(value: str) -> str:

@@ -302,6 +302,7 @@ async def running_gateway(directory: Path, **environment: str) -> AsyncIterator[
         "GATEWAY_STATE_DIR": str(state),
         "GATEWAY_CONCURRENCY": "1",
         "JWT_SECRET": JWT_SECRET,
+        "SHUTDOWN_NOTICE_S": "0",
         **environment,
     }
     with output.open("wb") as log:

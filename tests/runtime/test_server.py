@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "HTTP_ADDRESS": "127.0.0.1:0",
     "JWT_SECRET": JWT_SECRET,
     "SERVICE_TOKEN_SECRET": SERVICE_SECRET,
+    "SHUTDOWN_NOTICE_S": "0",
 }
 
 # Its one call goes on while the service stops, until a file says that it may end.

@@ -6,6 +6,7 @@ the role read_only, all others developer, and on connections registered as read-
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import cast
 
@@ -45,13 +46,19 @@ class Plane:
         databases: gives the APIs.
         steps: what comes first, outermost first.
         confirmations: asks about deletions on production APIs.
+        leaving: set when the service is not to be chosen any more.
     """
 
     def __init__(
-        self, databases: Databases[ApiClient], steps: Sequence[Step], confirmations: Confirmations
+        self,
+        databases: Databases[ApiClient],
+        steps: Sequence[Step],
+        confirmations: Confirmations,
+        leaving: asyncio.Event,
     ) -> None:
         self._databases = databases
         self._confirmations = confirmations
+        self._leaving = leaving
         self._read = wrapped(steps, READ, self._forward)
         self._change = wrapped(steps, CHANGE, self._forward)
         self._nowhere = wrapped(steps, NOWHERE, _refuse)
@@ -63,8 +70,11 @@ class Plane:
             StudioError: it is refused, or there is no answer.
         """
         if incoming.target == b"/healthz":
-            body = b'{"status":"ok"}'
-            peer.respond(Head(200, b"OK", [(b"content-type", b"application/json")], len(body), has_body=True))
+            status, reason = (503, b"Service Unavailable") if self._leaving.is_set() else (200, b"OK")
+            body = b'{"status":"stopping"}' if self._leaving.is_set() else b'{"status":"ok"}'
+            peer.respond(
+                Head(status, reason, [(b"content-type", b"application/json")], len(body), has_body=True)
+            )
             peer.data(body)
             peer.end([])
             return
