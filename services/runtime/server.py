@@ -217,6 +217,7 @@ async def serve(
                     started.set_result(port)
                 await stop.wait()
                 await _leave(runtime, healthy, ready)
+                log.info("service.leaving")
                 await notice()
             finally:
                 # Also when this task is cancelled: what listens must not outlive what it answers with.

@@ -253,6 +253,27 @@ async def test_sigterm_lets_running_requests_finish(own_gateway: Gateway, own_re
         assert await own_gateway.process.wait() == 0
 
 
+async def test_after_sigterm_requests_are_still_taken_until_others_have_noticed(
+    own_redis: Service, services: dict[str, Service], tmp_path: Path
+) -> None:
+    own_redis.script.returns("GetStatus", redis_pb.GetStatusResponse(service="taken"))
+    async with running_gateway(
+        tmp_path,
+        REGISTRY_ADDRESS=f"127.0.0.1:{services['registry'].port}",
+        REDIS_SVC_ADDRESS=f"127.0.0.1:{own_redis.port}",
+        SHUTDOWN_NOTICE_S="600",
+    ) as gateway:
+        gateway.process.send_signal(signal.SIGTERM)
+        await gateway.wait_ready(status=503)
+        async with gateway.client() as client:
+            answer = await client.get(STATUS)
+        assert answer.json()["service"] == "taken"
+        assert answer.headers["connection"] == "close"
+        gateway.process.send_signal(signal.SIGTERM)  # does not want to wait
+        async with asyncio.timeout(10):
+            assert await gateway.process.wait() == 0
+
+
 async def test_sigterm_ends_what_does_not_finish_in_time(
     own_redis: Service, services: dict[str, Service], tmp_path: Path
 ) -> None:

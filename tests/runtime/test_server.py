@@ -132,6 +132,31 @@ async def test_a_signal_stops_it_when_what_runs_has_ended(
     assert await asyncio.to_thread(program.end) == (0, "")
 
 
+async def test_before_it_stops_others_have_time_to_notice(tmp_path: Path, programs: list[Program]) -> None:
+    (tmp_path / "may end").touch()
+    program = Program(MAY_END=str(tmp_path / "may end"), SHUTDOWN_NOTICE_S="600")
+    programs.append(program)
+    started = await asyncio.to_thread(program.wait_for, "service.started")
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{started['grpc_port']}") as channel,
+        httpx.AsyncClient() as http,
+    ):
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        os.kill(program.process.pid, signal.SIGTERM)
+        await asyncio.to_thread(program.wait_for, "service.leaving")
+        assert (await http.get(f"http://127.0.0.1:{started['http_port']}/healthz")).status_code == 503
+        said = await health.Check(health_pb2.HealthCheckRequest())
+        assert said.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        # A connection of its own: the service still listens.
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{started['grpc_port']}") as another:
+            call = RedisServiceStub(another).GetStatus(redis.GetStatusRequest(), metadata=OWNER)
+            await asyncio.to_thread(program.wait_for, "inside")
+            os.kill(program.process.pid, signal.SIGTERM)  # does not want to wait
+            assert (await call).service == "up"
+    await asyncio.to_thread(program.wait_for, "closed")
+    assert await asyncio.to_thread(program.end) == (0, "")
+
+
 @pytest.mark.parametrize("name", ["GRPC_ADDRESS", "HTTP_ADDRESS"])
 def test_a_taken_port_stops_the_start_with_a_sentence(name: str, programs: list[Program]) -> None:
     with socket.socket() as taken:
