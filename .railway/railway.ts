@@ -31,8 +31,8 @@ const host = (name: string) => `\${{${name}.RAILWAY_PRIVATE_DOMAIN}}`;
  * What all services of ours have in common.
  *
  * A new deployment takes over once `/healthz` on PORT has said 200. The former goes on for `overlapSeconds`: by then the
- * gateway has seen the new address (it asks DNS every 5 s) and its health (every second). Then it gets SIGTERM, and has
- * `drainingSeconds` to finish what runs: SHUTDOWN_GRACE_S and GATEWAY_DRAIN_S are 10.
+ * gateway has seen the new address (it asks DNS every second) and its health (every second). Then it gets SIGTERM, and has
+ * `drainingSeconds` to finish what runs: SHUTDOWN_NOTICE_S is 3, SHUTDOWN_GRACE_S and GATEWAY_DRAIN_S are 10.
  */
 const ours = (target: string, port: number, watched: string[]) => ({
   source: IMAGES ? image(`${IMAGES}/${target}:${VERSION}`) : github(REPOSITORY, { branch: "main" }),

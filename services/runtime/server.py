@@ -217,7 +217,6 @@ async def serve(
                     started.set_result(port)
                 await stop.wait()
                 await _leave(runtime, healthy, ready)
-                log.info("service.leaving")
                 await notice()
             finally:
                 # Also when this task is cancelled: what listens must not outlive what it answers with.
@@ -235,9 +234,12 @@ async def _leave(
     runtime: Runtime[SettingsT], healthy: health.aio.HealthServicer, ready: threading.Event
 ) -> None:
     """Says everywhere that this process is not to be chosen any more. Idempotent."""
+    if runtime.leaving.is_set():
+        return
     ready.clear()
     runtime.leaving.set()
     await healthy.enter_graceful_shutdown()
+    log.info("service.leaving")
 
 
 def steps(

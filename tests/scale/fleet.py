@@ -186,7 +186,8 @@ class Fleet:
 
     def dismiss(self, replica: Replica) -> None:
         """Tells it to stop; its name no longer leads to it."""
-        self.names.zone[f"{replica.service}.test"].remove(replica.host)
+        with contextlib.suppress(ValueError):  # a gateway is found by its address
+            self.names.zone[f"{replica.service}.test"].remove(replica.host)
         replica.process.send_signal(signal.SIGTERM)
 
     def crash(self, replica: Replica) -> None:
@@ -225,6 +226,11 @@ class Fleet:
             }
             for each in statuses.get("host_statuses", [])
         }
+
+    async def is_called(self, gateway: Replica, replica: Replica) -> bool:
+        """Whether a gateway has had an answer from a replica."""
+        known = await self.hosts(gateway, replica.service)
+        return int(known.get(replica.host, {}).get("rq_success", 0)) > 0
 
     async def statistic(self, gateway: Replica, name: str) -> int:
         """One counter of a gateway's Envoy."""

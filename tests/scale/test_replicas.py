@@ -75,13 +75,13 @@ async def test_replicas_come_and_go_without_a_failed_call(scaled: Scaled) -> Non
         fleet.crash(redis[0])
         await load.more(100)
         (added,) = await fleet.add("redis_svc", "127.0.1.4")
-        await until(lambda: _gets_calls(scaled, "redis_svc", added))
+        await until(lambda: fleet.is_called(scaled.gateway, added))
         fleet.dismiss(redis[1])
         assert await redis[1].ended() == 0
         fleet.crash(registry[0])
         await load.more(100)
         (another,) = await fleet.add("registry", "127.0.1.3")
-        await until(lambda: _gets_calls(scaled, "registry", another))
+        await until(lambda: fleet.is_called(scaled.gateway, another))
         fleet.dismiss(registry[1])
         fleet.dismiss(mongo[0])
         assert await registry[1].ended() == 0
@@ -159,11 +159,6 @@ async def _where(scaled: Scaled, replica: Replica) -> bytes:
 
 async def _reads(scaled: Scaled, replica: Replica, expected: bytes) -> bool:
     return await _where(scaled, replica) == expected
-
-
-async def _gets_calls(scaled: Scaled, cluster: str, replica: Replica) -> bool:
-    known = await scaled.fleet.hosts(scaled.gateway, cluster)
-    return int(known.get(replica.host, {}).get("rq_success", 0)) > 0
 
 
 @contextlib.asynccontextmanager
