@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pydantic import Field, SecretStr
 
-from services.runtime import settings
 from services.runtime.settings import (
     CryptoSettings,
     EngineSettings,
@@ -152,8 +151,8 @@ def test_log_levels_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_addresses_of_every_kind() -> None:
     for address in ("[::]:50051", "127.0.0.1:0", "registry.internal:50051", "[fd00::1]:65535"):
-        assert settings.check_address(address) == address
-    assert settings.check_address("unix:/run/x.sock", may_be_unix=True) == "unix:/run/x.sock"
+        assert check_address(address) == address
+    assert check_address("unix:/run/x.sock", may_be_unix=True) == "unix:/run/x.sock"
 
 
 ORDER = {
