@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import Field, SecretStr
 
+from services.runtime.discovery import check_address
 from services.runtime.settings import (
     CryptoSettings,
     EngineSettings,
