@@ -41,7 +41,7 @@ AS_ITS_USER = (
     f"--inh-caps={READ_ANYTHING}",
     f"--ambient-caps={READ_ANYTHING}",
 )
-IN_NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+IN_NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
 INSTALLED_BY_PIP = os.environ.get("TEST_IMAGES") == "pip"
 """Whether packages come from the index, as in a build; else they are those of the tests: the same versions."""
 
@@ -186,16 +186,19 @@ class Box:
         """Waits until it ends by itself; returns its exit code."""
         return self._process.wait(WAIT_S)
 
+    def _inner(self) -> psutil.Process:
+        """The process itself: `unshare` is its parent, and who sends a signal to that reaches nobody else."""
+        started = psutil.Process(self._process.pid)
+        return started.children()[0] if self.confined else started
+
     def stop(self) -> int:
         """Stops it as `docker stop` does; returns its exit code."""
-        # What a parent's parent sends to the first process of a namespace reaches it only if it asked for it.
-        inner = psutil.Process(self._process.pid).children()[0] if self.confined else None
-        signal_ = signal.Signals[dockerfile.last(self.target, "STOPSIGNAL")]
-        (inner or self._process).send_signal(signal_)
+        self._inner().send_signal(signal.Signals[dockerfile.last(self.target, "STOPSIGNAL")])
         return self._process.wait(WAIT_S)
 
     def kill(self) -> None:
-        """Ends it for certain."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        """Ends it for certain, and what it has started: the first process of a namespace takes all others along."""
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+            for each in (*self._inner().children(recursive=True), self._inner()):
+                each.kill()
         self._process.wait()

@@ -63,6 +63,8 @@ class Host:
         variables = {name: self._here(value) for name, value in described["environment"].items()}
         for name, port in LISTENING.get(service, {}).items():
             variables[name] = f"[::]:{self.address(f'{service}:{port}').rpartition(':')[2]}"
+        # Nobody takes over from it.
+        variables["SHUTDOWN_NOTICE_S"] = "0"
         if service == "gateway":
             variables["GATEWAY_PORT"] = str(ports.pick())
             variables["GATEWAY_METRICS_ADDRESS"] = f"0.0.0.0:{ports.pick()}"

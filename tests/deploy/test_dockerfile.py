@@ -58,6 +58,18 @@ def test_the_base_is_pinned_by_its_digest() -> None:
     assert arguments["STUDIO_TARGET"] in TARGETS
 
 
+def test_what_is_copied_is_sent_to_the_builder() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    sent = [line[1:] for line in ignored if line.startswith("!")]
+    _, stages = dockerfile.read()
+    copies = [
+        copy.split()[:-1] for stage in stages.values() for copy in stage.all("COPY") if "--from" not in copy
+    ]
+    for source in {source for sources in copies for source in sources}:
+        assert (ROOT / source).exists(), source
+        assert any(f"{source}/".startswith(f"{each}/") for each in sent), source
+
+
 @pytest.mark.parametrize("target", TARGETS)
 class TestImage:
     def test_runs_as_nobody_in_particular(self, target: str) -> None:
@@ -79,6 +91,11 @@ class TestImage:
         ]
         assert stages[target].all("COPY") == [f"--from={target}-files /opt/studio /opt/studio"]
         assert stages[target].all("RUN") == []
+
+    def test_is_given_all_of_its_code(self, target: str) -> None:
+        _, stages = dockerfile.read()
+        copied = {copy.split()[-1].removeprefix("./") for copy in stages[f"{target}-files"].all("COPY")}
+        assert all(any(f"{name}/".startswith(f"{each}/") for each in copied) for name in CODE[target])
 
     def test_declares_no_volume(self, target: str) -> None:
         # Railway refuses to build such an image; who runs it says where the spool lies.

@@ -17,6 +17,7 @@ from deploy.local.environment import inherited
 from deploy.local.options import ROOT
 from deploy.railway import variables
 from deploy.railway.variables import HOLDER, SECRETS, VARIABLES
+from gateway import clusters
 from tests.deploy.dockerfile import TARGETS
 from tests.deploy.settings import loaded, unknown
 
@@ -136,10 +137,11 @@ def test_addresses_are_those_that_services_listen_on(name: str) -> None:
 @pytest.mark.parametrize("name", [*TARGETS, "pg-meta"])
 def test_a_replaced_deployment_has_time(name: str, production: dict[str, Json]) -> None:
     deploy = production[name]["deploy"]
-    # The gateway asks DNS every 5 s, and what it finds is well at most a second later.
-    assert deploy["overlapSeconds"] > 5 + 1
-    # SHUTDOWN_GRACE_S and GATEWAY_DRAIN_S.
-    assert deploy["drainingSeconds"] > 10
+    assert deploy["overlapSeconds"] > clusters.DNS_REFRESH_S + clusters.HEALTH_INTERVAL_S
+    if name in TARGETS:
+        settings: Any = loaded(name, resolved(name))
+        grace = settings.gateway_drain_s if name == "gateway" else settings.shutdown_grace_s
+        assert deploy["drainingSeconds"] > settings.shutdown_notice_s + grace
 
 
 def test_the_schema_is_there_before_the_registry(production: dict[str, Json]) -> None:
