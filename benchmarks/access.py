@@ -73,20 +73,20 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> AsyncIterator[Fi
     bare.ask([("SET", key, "x" * 100)])
     bare.close()
     with _other(stack) as other:
-        ways = {"with": _system(stack), "without": other}
+        ways = {"with": of_system(stack), "without": other}
         request = {
-            name: way.target.get(f"/api/platform/redis/{await _database(stack.target)}/get?key={key}")
+            name: way.target.get(f"/api/platform/redis/{await database(stack.target)}/get?key={key}")
             for name, way in ways.items()
         }
         for name, way in ways.items():
-            await _slice(way, request[name], 1.0)  # finds the database, opens connections
+            await one_slice(way, request[name], 1.0)  # finds the database, opens connections
         taken: list[dict[str, Slice]] = []
         for number in range(rounds):
             order = ("with", "without") if number % 2 == 0 else ("without", "with")
             parts: dict[str, list[Slice]] = defaultdict(list)
             for name in (*order, *reversed(order)):
-                parts[name].append(await _slice(ways[name], request[name], seconds / 2))
-            taken.append({name: _sum(slices) for name, slices in parts.items()})
+                parts[name].append(await one_slice(ways[name], request[name], seconds / 2))
+            taken.append({name: total(slices) for name, slices in parts.items()})
     for figure in _figures(taken, tuple(ways["with"].processes)):
         yield figure
 
@@ -116,15 +116,17 @@ def _figures(taken: list[dict[str, Slice]], names: tuple[str, ...]) -> Iterator[
         yield Figure(f"  access control in {name}", [a - b for a, b in pairs], "us/call")
 
 
-async def _slice(way: Way, request: bytes, seconds: float) -> Slice:
-    before = {name: _cpu_s(process) for name, process in way.processes.items()}
+async def one_slice(way: Way, request: bytes, seconds: float) -> Slice:
+    """A load on one way, with all the work that it causes."""
+    before = {name: cpu_s(process) for name, process in way.processes.items()}
     done = await load(way.target, request, connections=CONNECTIONS, seconds=seconds)
     await _shipped(way)
-    cpu_s = {name: _cpu_s(process) - before[name] for name, process in way.processes.items()}
-    return Slice(done.answers, done.elapsed_s, cpu_s)
+    spent = {name: cpu_s(process) - before[name] for name, process in way.processes.items()}
+    return Slice(done.answers, done.elapsed_s, spent)
 
 
-def _sum(slices: list[Slice]) -> Slice:
+def total(slices: list[Slice]) -> Slice:
+    """Several as one."""
     names = slices[0].cpu_s
     return Slice(
         sum(part.answers for part in slices),
@@ -133,7 +135,7 @@ def _sum(slices: list[Slice]) -> Slice:
     )
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def cpu_s(process: psutil.Process) -> float:
     """Processor time of a process, of those it has started, and of those among them that have ended."""
     spent = 0.0
     for each in (process, *process.children(recursive=True)):
@@ -165,28 +167,30 @@ def _read(url: str) -> str:
         return str(answer.read(), "utf-8")
 
 
-async def _database(target: Target) -> str:
+async def database(target: Target) -> str:
+    """Id of the sample Redis."""
     client = await connect(target)
     listed = await client.ask(target.get("/api/platform/databases?type=redis"))
     client.close()
     return str(json.loads(listed.partition(b"\r\n\r\n")[2])[0]["id"])
 
 
-def _system(stack: Stack) -> Way:
+def of_system(stack: Stack) -> Way:
     """The system as it is."""
     names = ("gateway", "redis_svc", *SHARED)
     processes = {name: psutil.Process(stack.system.supervisor.pid(name)) for name in names}
-    return Way(stack.target, processes, _metrics_url(processes["redis_svc"].environ()["HTTP_ADDRESS"]))
+    return Way(stack.target, processes, metrics_url(processes["redis_svc"].environ()["HTTP_ADDRESS"]))
 
 
-def _metrics_url(address: str) -> str:
+def metrics_url(address: str) -> str:
+    """Where a service at this `HTTP_ADDRESS` tells what waits."""
     return f"http://{address}/metrics"
 
 
 @contextlib.contextmanager
 def _other(stack: Stack) -> Iterator[Way]:
     """Runs the gateway and the Redis service that ask nobody."""
-    system = _system(stack)
+    system = of_system(stack)
     grpc, probes, port = (ports.pick() for _ in range(3))
     scratch = stack.system.state.path
     address = {"REDIS_SVC_ADDRESS": f"{LOOPBACK}:{grpc}"}
@@ -201,6 +205,7 @@ def _other(stack: Stack) -> Iterator[Way]:
             **address,
             "GATEWAY_PORT": str(port),
             "GATEWAY_STATE_DIR": str(scratch / "gateway-2"),
+            "GATEWAY_METRICS_ADDRESS": "",
         },
     }
     with contextlib.ExitStack() as stopping:
@@ -213,7 +218,7 @@ def _other(stack: Stack) -> Iterator[Way]:
         _ready(f"http://{LOOPBACK}:{probes}/healthz", started["redis_svc"], scratch)
         _ready(f"http://{LOOPBACK}:{port}/readyz", started["gateway"], scratch)
         processes = {**system.processes, **{name: psutil.Process(each.pid) for name, each in started.items()}}
-        yield Way(replace(stack.target, port=port), processes, _metrics_url(f"{LOOPBACK}:{probes}"))
+        yield Way(replace(stack.target, port=port), processes, metrics_url(f"{LOOPBACK}:{probes}"))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import certifi
 
-from gateway import auth, engines, pg_meta
+from gateway import auth, engines, pg_meta, tracing
 from gateway.errors import Config
 from gateway.settings import Address, GatewaySettings
 
@@ -49,6 +49,8 @@ def clusters(settings: GatewaySettings, token_file: Path) -> list[Config]:
         options = decisions["typed_extension_protocol_options"][HTTP_OPTIONS]
         options["http_filters"] = [pg_meta.credential(token_file), _UPSTREAM_CODEC]
         found += [decisions, _pg_meta(settings.pg_meta_url, settings)]
+    if settings.is_traced:
+        found.append(_collector(settings))
     return found
 
 
@@ -229,6 +231,16 @@ def health_check(how: Config) -> Config:
         "healthy_threshold": 1,
         **how,
     }
+
+
+def _collector(settings: GatewaySettings) -> Config:
+    """Where traces go, over HTTP/1.1."""
+    host, port, tls = auth.origin(settings.traces_url)
+    cluster = common(tracing.CLUSTER, (_address(host, port),))
+    cluster["cluster_type"]["typed_config"]["all_addresses_in_single_endpoint"] = True
+    if tls:
+        cluster["transport_socket"] = _tls(host)
+    return cluster
 
 
 def _jwks(url: str) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import auth, engines, limits, pg_meta
+from gateway import auth, engines, limits, pg_meta, tracing
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
 from services.runtime.auth import identity
@@ -45,6 +45,7 @@ def http_filters(contract: Contract, settings: GatewaySettings, descriptors: Pat
     return [
         # First: whoever decides about a request may ask where it comes from.
         _filter(CLIENT_ADDRESS, _client_address()),
+        *tracing.caller_trace_id(settings),
         *_hsts(settings),
         _filter(COMPRESSOR, _compressor()),
         # Before whatever may refuse a request, so that a page can read the refusal.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gateway import console, engines, filters, routes
+from gateway import console, engines, filters, routes, tracing
 from gateway.errors import local_replies
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract
@@ -71,7 +71,8 @@ def connection_manager(contract: Contract, settings: GatewaySettings, descriptor
         "local_reply_config": local_replies(marked=settings.gateway_max_refused_per_address > 0),
         **_paths_and_headers(settings),
         **_timeouts(),
-        "access_log": [_access_log()],
+        **tracing.tracing(settings),
+        "access_log": [_access_log(settings)],
     }
 
 
@@ -158,7 +159,7 @@ def _timeouts() -> Config:
     }
 
 
-def _access_log() -> Config:
+def _access_log(settings: GatewaySettings) -> Config:
     """One JSON line a request on stdout; no query string and no header that may hold a secret."""
     return {
         "name": "envoy.access_loggers.stdout",
@@ -171,6 +172,7 @@ def _access_log() -> Config:
                     "event": "gateway.request",
                     "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
                     "request_id": "%RESP(X-REQUEST-ID)%",
+                    "trace_id": tracing.logged_id(settings),
                     # As the client sent them, not as the transcoder made them.
                     "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
                     "path": "%PATH(NQ:ORIG_OR_PATH)%",

@@ -107,6 +107,8 @@ def masked(config: Config, settings: GatewaySettings) -> str:
         inline = provider.get("local_jwks", {}).get("inline_string")
         if inline is not None:
             text = text.replace(json.dumps(inline), json.dumps(MASK))
+    for value in settings.trace_headers().values():
+        text = text.replace(json.dumps(value), json.dumps(MASK))
     if settings.jwt_secret is not None:
         text = text.replace(settings.jwt_secret.get_secret_value(), MASK)
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
-from gateway import auth, pg_meta, sds
+from gateway import auth, pg_meta, sds, tracing
 from gateway.clusters import HTTP_OPTIONS
 from gateway.errors import Config
 from gateway.settings import GatewaySettings
@@ -20,7 +20,7 @@ OWN = "gateway_certificate"
 SERVICE = "service_certificate"
 AUTHORITY = "service_authority"
 
-NOT_OURS = frozenset({auth.JWKS_CLUSTER, pg_meta.CLUSTER})
+NOT_OURS = frozenset({auth.JWKS_CLUSTER, pg_meta.CLUSTER, tracing.CLUSTER})
 """Clusters that no service of this system answers: they have a TLS of their own, where their URL asks for it."""
 
 _SOCKET = "envoy.transport_sockets.tls"

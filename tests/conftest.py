@@ -159,8 +159,8 @@ def pg_meta_server(engine_state: State) -> Iterator[PgMetaServer]:
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[LocalSystem]:
-    """The whole system. Tests share it: leave it running, and name what you create so that it is yours."""
-    running = LocalSystem(Path(tempfile.mkdtemp(prefix="studio-system-")))
+    """The whole system, traced. Tests share it: leave it running, and name what you create so that it is yours."""
+    running = LocalSystem(Path(tempfile.mkdtemp(prefix="studio-system-")), traced=True)
     try:
         running.open()
         yield running

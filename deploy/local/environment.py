@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 # Names that hold, or may hold, credentials: keys, tokens, and URLs with a password.
 SECRET = re.compile(
-    r"SECRET|PASSW|TOKEN|CREDENTIAL|_KEY$|_KEYS$|_KEYS?_RETIRED$|_URLS?$|_URI$|_DSN$|^PG(?!_META)|AUTH",
+    r"SECRET|PASSW|TOKEN|CREDENTIAL|_KEY$|_KEYS$|_KEYS?_RETIRED$|_URLS?$|_URI$|_DSN$|^PG(?!_META)|AUTH|_HEADERS$",
     re.IGNORECASE,
 )
 # What only concerns the one who called: make's own variables and the launcher's options.

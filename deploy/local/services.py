@@ -141,6 +141,7 @@ def _service_environment(service: Service, context: Context) -> dict[str, str]:
         **_user_keys(context),
         "SERVICE_TOKEN_SECRET": _service_token_secret(context),
         **tls.given(context.environment, tls.SERVICES),
+        **_trace_headers(context),
         **_crypto_keys(service, context),
         **service.own_variables(context),
     }
@@ -160,6 +161,7 @@ def _gateway(context: Context) -> Program:
             **inherited(context.environment),
             **_service_addresses(context.state),
             **_user_keys(context),
+            **_trace_headers(context),
             **tls.given(context.environment, tls.SERVICES + tls.GATEWAY),
             "GATEWAY_HOST": context.gateway_host,
             "GATEWAY_PORT": str(context.gateway_port),
@@ -190,6 +192,12 @@ def url(host: str, port: int, environment: Mapping[str, str]) -> str:
 
 def _service_addresses(state: State) -> dict[str, str]:
     return {service.address_variable: addresses(state)[service.name] for service in SERVICES}
+
+
+def _trace_headers(context: Context) -> dict[str, str]:
+    """What a collector of traces wants to see: for our own processes alone."""
+    name = "OTEL_EXPORTER_OTLP_HEADERS"
+    return {name: context.environment[name]} if context.environment.get(name) else {}
 
 
 def _user_keys(context: Context) -> dict[str, str]:

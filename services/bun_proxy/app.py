@@ -16,7 +16,7 @@ from services.bun_proxy.handlers.servicers import servicers
 from services.bun_proxy.options import limits_of, parse
 from services.bun_proxy.probe.diagnose import diagnose
 from services.bun_proxy.settings import TYPE, Settings
-from services.runtime import engine
+from services.runtime import engine, tracing
 from services.runtime.client_address import TrustedProxies
 from services.runtime.confirmation import Confirmations
 from services.runtime.databases import Databases
@@ -29,6 +29,7 @@ from services.runtime.interceptors.chain import Step
 from services.runtime.interceptors.limit import Limit
 from services.runtime.interceptors.observe import Observe
 from services.runtime.interceptors.request_id import RequestId
+from services.runtime.interceptors.trace import Trace
 from services.runtime.logs import get_logger
 from services.runtime.pool import ClientPool
 from services.runtime.resolver import Connection
@@ -78,6 +79,7 @@ async def _data_plane(
     """Forwards requests until the service stops; what runs then has the service's grace."""
     steps: list[Step] = [
         RequestId(TrustedProxies(settings.trusted_proxies)),
+        *([Trace(tracing.tracer)] if tracing.tracer is not None else []),
         Observe(),
         Admit(settings.bun_max_requests),
         Authenticate(runtime.identity),

@@ -15,12 +15,15 @@ from services.bun_proxy.forward.messages import Peer, Request
 from services.bun_proxy.forward.pool import ConnectionPool
 from services.bun_proxy.limits import Limits
 from services.bun_proxy.options import ApiOptions
+from services.runtime import tracing
 from services.runtime.addresses import AddressPolicy
 from services.runtime.durations import milliseconds
 from services.runtime.errors import StudioError
 from studio.options.v1 import errors_pb2 as e
 
 TRIES = 2
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+"""That traces name; others are whatever a caller makes up."""
 RETRY_AFTER_S = 0.05
 """Before a second try of an API that refused a connection: one that restarts refuses for a moment."""
 RETIRED_S = 0.5
@@ -102,6 +105,7 @@ class ApiClient:
         exchange = Exchange(request, peer, self.options, self.limits, self.breaker.succeeded)
         started, at = time.perf_counter(), time.time()
         error_code = "CANCELLED"
+        span = _span(request)
         self.counters.running += 1
         try:
             await self._unless_retired(exchange, request)
@@ -116,6 +120,11 @@ class ApiClient:
             if trial:
                 self.breaker.release()
             self._count(error_code)
+            if span is not None:
+                span.set("http.response.status_code", exchange.status)
+                if error_code:
+                    span.failed(error_code)
+                span.end()
             if remember:
                 self._calls.add(self.database_id, _call(exchange, request, started, at, error_code))
 
@@ -172,6 +181,14 @@ class ApiClient:
             self.counters.failed += 1
         else:
             self.counters.answered += 1
+
+
+def _span(request: Request) -> tracing.Span | None:
+    """Of the call of the API: neither where it is nor what was asked of it."""
+    if tracing.tracer is None:
+        return None
+    method = request.method if request.method in METHODS else "_OTHER"
+    return tracing.tracer.calling(method, {"http.request.method": method, "studio.engine": "bun_api"})
 
 
 def _call(exchange: Exchange, request: Request, started: float, at: float, error_code: str) -> Call:

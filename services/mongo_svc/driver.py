@@ -20,7 +20,7 @@ from pymongo.asynchronous.mongo_client import AsyncMongoClient
 from pymongo.errors import ConfigurationError, PyMongoError, ServerSelectionTimeoutError
 from pymongo.topology_description import TopologyDescription
 
-from services.mongo_svc import errors, options, tls
+from services.mongo_svc import command_spans, errors, options, tls
 from services.mongo_svc.guard import Guard, pool_class
 from services.mongo_svc.limits import Limits
 from services.mongo_svc.options import MongoOptions
@@ -52,6 +52,8 @@ class Driver(AsyncMongoClient[RawBSONDocument]):
         self._certificates = tls.Certificates(parsed)
         self._named = frozenset((seed.host, seed.port or None) for seed in parsed.seeds)
         arguments: dict[str, Any] = {**options.bounded(parsed, limits), **self._certificates.arguments}
+        if listeners := command_spans.listeners():
+            arguments["event_listeners"] = listeners
         if parsed.compressors:
             arguments["compressors"] = ",".join(parsed.compressors)
         try:

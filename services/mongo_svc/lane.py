@@ -19,6 +19,9 @@ from pymongo.errors import ConnectionFailure, NotPrimaryError
 from pymongo.helpers_shared import _check_command_response
 from pymongo.message import _UNPACK_REPLY
 
+from services.mongo_svc import command_spans
+from services.runtime import tracing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -53,7 +56,10 @@ async def read(driver: AsyncMongoClient[Any], database: str, command: Mapping[st
     """
     for tries_left in reversed(range(_TRIES)):
         try:
-            return await _once(driver, {**command, "$db": database})
+            if tracing.tracer is None:
+                return await _once(driver, {**command, "$db": database})
+            with command_spans.command(next(iter(command))):
+                return await _once(driver, {**command, "$db": database})
         except (ConnectionFailure, NotPrimaryError):
             if not (tries_left and driver.options.retry_reads):
                 raise

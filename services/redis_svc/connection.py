@@ -19,11 +19,12 @@ from typing import cast
 
 import hiredis
 
-from services.redis_svc import tls
+from services.redis_svc import command_spans, tls
 from services.redis_svc.errors import is_parting, to_studio_error
 from services.redis_svc.limits import Limits
 from services.redis_svc.replies import INCOMPLETE, Reply, ServerError, new_parser
 from services.redis_svc.traffic import TOTALS, Traffic
+from services.runtime import tracing
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ErrorReason
 
@@ -146,6 +147,8 @@ class Connection(asyncio.Protocol):
         self._commands, self._bytes = commands, pending
         TOTALS.in_flight += expected
         request = _Request(payload, expected, self._loop.create_future())
+        if tracing.tracer is not None:
+            command_spans.follow(tracing.tracer, payload, expected, request.future)
         self._waiting.append(request)
         if not self._flush_due and not self._paused:
             self._flush_due = True

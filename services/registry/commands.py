@@ -20,13 +20,14 @@ from services.registry.stored_values import BATCH_ROWS, MAX_BATCH_ROWS, Operatio
 from services.registry.vault import Form, Vault
 from services.registry.verification import verify
 from services.runtime import settings as runtime_settings
+from services.runtime.base_settings import Settings
 from services.runtime.openapi import render
 
 FAILED = 1
 """Exit code: some rows are not as they should be."""
 
 
-class MigrationSettings(runtime_settings.Settings):
+class MigrationSettings(Settings):
     """What `migrate` reads: the other settings may not be there yet."""
 
     database_url: SecretStr

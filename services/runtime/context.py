@@ -58,6 +58,10 @@ class Caller:
 
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+traceparent: ContextVar[str] = ContextVar("traceparent", default="")
+"""As the caller sent it, where it is valid: https://www.w3.org/TR/trace-context/#traceparent-header."""
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+"""Of the trace that the call is part of, here or with its caller; empty for none."""
 address: ContextVar[str] = ContextVar("address", default="")
 """IP address of the client, as the gateway saw it; empty where it is not known."""
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)

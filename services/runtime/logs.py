@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output, with the request's id, without secrets.
+"""Structured logs: one JSON object a line on standard output, with the request's and the trace's id, without secrets.
 
 Whatever a process would print by itself (uncaught exceptions, warnings, what the logging module can't format) goes
 the same way: a traceback on standard error would show a connection string as it is.
@@ -19,7 +19,16 @@ from services.runtime import context
 from services.runtime.redaction import redact_value
 
 _NOT_REDACTED = frozenset(
-    {"timestamp", "level", "service", "logger", "request_id", "_record", "_from_structlog"}  # structlog's own
+    {
+        "timestamp",
+        "level",
+        "service",
+        "logger",
+        "request_id",
+        "trace_id",
+        "_record",
+        "_from_structlog",
+    }  # structlog's own
 )
 
 
@@ -32,7 +41,7 @@ def configure(service: str, level: str = "INFO", *, stream: Any = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        _add_request_id,
+        _add_ids,
         _add_service(service),
         _redact,
     ]
@@ -105,10 +114,13 @@ def _unraisable(args: sys.UnraisableHookArgs) -> None:
         _uncaught(args.exc_type, args.exc_value, args.exc_traceback, "finalizer")
 
 
-def _add_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+def _add_ids(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
     request_id = context.request_id.get()
     if request_id:
         event["request_id"] = request_id
+    trace_id = context.trace_id.get()
+    if trace_id:
+        event["trace_id"] = trace_id
     return event
 
 

@@ -18,7 +18,7 @@ import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.runtime import logs, loop_lag, metrics
+from services.runtime import logs, loop_lag, metrics, tracing
 from services.runtime.audit.log import AuditLog
 from services.runtime.auth.attempts import Attempts
 from services.runtime.auth.credential_client import RegistryCredentials
@@ -42,6 +42,7 @@ from services.runtime.interceptors.limit import Limit
 from services.runtime.interceptors.observe import Observe
 from services.runtime.interceptors.recover import Recover
 from services.runtime.interceptors.request_id import RequestId
+from services.runtime.interceptors.trace import Trace
 from services.runtime.interceptors.validate import Validate
 from services.runtime.limits import CallerLimits
 from services.runtime.rights import Rights
@@ -183,8 +184,7 @@ async def serve(
     healthy = health.aio.HealthServicer()
     ready = threading.Event()
     tls = settings.service_tls()
-    if tls is not None:
-        metrics.TLS_EXPIRES.set_function(functools.partial(_expiry, tls))
+    _describe(name, tls)
     audit = AuditLog.open(name, settings)
     try:
         probes = _bind_probes(settings, ready)
@@ -193,11 +193,11 @@ async def serve(
         raise
     try:
         async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(tracing.tracing(name, settings))
             identity = await stack.enter_async_context(_identity(settings))
             tokens = ServiceTokens(name, settings.service_token_secret, tls)
             limits = CallerLimits(settings.rates(), settings.max_streams_per_caller)
             runtime = Runtime(settings, tokens, identity, audit, limits, tls=tls)
-            metrics.BUILD.labels(name, VERSION).set(1)
             runtime.background("loop.lag", loop_lag.watch)
             if isinstance(settings, EngineSettings):
                 registry = RegistryCredentials(settings.registry_target, tokens)
@@ -253,6 +253,7 @@ def steps(
     return [
         Recover(),
         RequestId(TrustedProxies(settings.trusted_proxies)),
+        *([Trace(tracing.tracer)] if tracing.tracer is not None else []),
         Observe(),
         Admit(settings.max_concurrent_rpcs),
         Authenticate(identity),
@@ -368,6 +369,12 @@ def _bind_probes(settings: ServiceSettings, ready: threading.Event) -> HealthSer
         raise SystemExit(
             f"configuration: HTTP_ADDRESS {settings.http_address} can't be bound: {error.strerror}"
         ) from None
+
+
+def _describe(name: str, tls: CertificateFiles | None) -> None:
+    metrics.BUILD.labels(name, VERSION).set(1)
+    if tls is not None:
+        metrics.TLS_EXPIRES.set_function(functools.partial(_expiry, tls))
 
 
 def _expiry(tls: CertificateFiles) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from services.runtime import context
+from services.runtime import context, tracing
 from services.runtime.auth.service_tokens import ServiceTokens
 from services.runtime.tls.channel import ReloadingChannel
 from services.runtime.tls.credentials import channel_credentials
@@ -35,7 +35,7 @@ OPTIONS: tuple[tuple[str, int | str], ...] = (
 
 
 def open_channel(address: str, tokens: ServiceTokens) -> grpc.aio.Channel:
-    """A channel that adds the service's token and the current request's id to each call.
+    """A channel that adds the service's token, the current request's id and its trace to each call.
 
     With mutual TLS it shows this service's certificate, and the other one's must be made for the host in `address`.
 
@@ -64,6 +64,8 @@ class _Identity:
         request_id = context.request_id.get()
         if request_id:
             metadata.add("x-request-id", request_id)
+        if traceparent := tracing.onward():
+            metadata.add(tracing.HEADER, traceparent)
         return grpc.aio.ClientCallDetails(
             method=details.method,
             timeout=details.timeout,

@@ -14,18 +14,17 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
     SettingsError,
 )
 
 from services.runtime import discovery
+from services.runtime.base_settings import Settings
 from services.runtime.crypto import WELL_KNOWN, KeyRing, WeakKeyError
 from services.runtime.discovery import check_address, check_dns_server, check_replicas
-from services.runtime.secret_files import SecretFiles
 from services.runtime.tls.contexts import check_own
 from services.runtime.tls.files import CertificateFiles
 from services.runtime.tls.material import Sources
+from services.runtime.trace_settings import TraceSettings
 from studio.options.v1 import access_pb2
 
 S = TypeVar("S", bound=BaseSettings)
@@ -69,30 +68,6 @@ SigningSecret = Annotated[SecretStr, AfterValidator(_long_enough)]
 """A secret that signs tokens."""
 
 
-class Settings(BaseSettings):
-    """Base of every settings class: a field is the variable of its upper-case name, or a secret in a file."""
-
-    model_config = SettingsConfigDict(
-        extra="ignore",
-        frozen=True,
-        env_ignore_empty=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic-settings passes them by name
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Where values come from: the environment, and the files that it names (`<NAME>_FILE`)."""
-        return init_settings, env_settings, SecretFiles(settings_cls)
-
-
 class TlsSettings(Settings):
     """By which certificates the parts of this system know each other."""
 
@@ -128,7 +103,7 @@ class TlsSettings(Settings):
         return None
 
 
-class SystemSettings(TlsSettings):
+class SystemSettings(TlsSettings, TraceSettings):
     """What every process of this system reads, the gateway among them."""
 
     service_dns_server: str | None = None

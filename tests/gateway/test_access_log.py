@@ -36,6 +36,26 @@ async def test_a_request_is_logged_as_the_client_sent_it(
     assert line["user_agent"] == "u" * 200
 
 
+@pytest.mark.parametrize(
+    ("traceparent", "logged_id"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("canary-4711-secret", None),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
+        (None, None),
+    ],
+)
+async def test_a_line_has_the_id_of_the_callers_trace(
+    gateway: Gateway, client: httpx.AsyncClient, redis: Script, traceparent: str | None, logged_id: str | None
+) -> None:
+    redis.returns("GetStatus", redis_pb.GetStatusResponse())
+    headers = {} if traceparent is None else {"traceparent": traceparent}
+    answer = await client.get("/api/platform/redis/status", headers=headers)
+    line = await logged(gateway, answer.headers["x-request-id"])
+    assert line["trace_id"] == logged_id
+    assert redis.calls[0].metadata.get("traceparent") == traceparent, "it goes on to the service as it came"
+
+
 @pytest.mark.usefixtures("registry")
 async def test_no_line_holds_a_secret(gateway: Gateway, client: httpx.AsyncClient) -> None:
     secret = "canary-4711-secret"

@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pb2
 from pydantic import SecretStr
 
 from deploy.local import ports
-from gateway import __main__, auth, clusters, fields, paths, render, routes, run
+from gateway import __main__, auth, clusters, fields, paths, render, routes, run, tracing
 from gateway.settings import GatewaySettings
 from services.runtime.auth import sessions
 from services.runtime.contract import Contract, HttpRule, load_contract
@@ -369,3 +369,26 @@ def test_slow_clients_have_bounds() -> None:
     assert all(float(manager[name].rstrip("s")) > 0 for name in bounded)
     for name in ("idle_timeout", "max_stream_duration"):
         assert float(manager["common_http_protocol_options"][name].rstrip("s")) > 0
+
+
+def test_traces_are_off_unless_a_collector_is_named() -> None:
+    text = json.dumps(rendered())
+    assert "opentelemetry" not in text
+    assert tracing.CLUSTER not in text
+    off = rendered(otel_exporter_otlp_endpoint="http://collector:4318", otel_sdk_disabled=True)
+    assert "opentelemetry" not in json.dumps(off)
+
+
+def test_traces_name_no_path_and_the_collectors_key_is_masked() -> None:
+    given = settings(
+        otel_exporter_otlp_endpoint="http://collector:4318",
+        otel_exporter_otlp_headers="x-key=key-of-the-collector",
+        otel_traces_sampler="parentbased_traceidratio",
+        otel_traces_sampler_arg=0.01,
+    )
+    config = render.bootstrap(load_contract(), given, FILES)
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    assert manager["tracing"]["max_path_tag_length"] == 0
+    assert manager["tracing"]["random_sampling"] == {"value": 1.0}
+    assert "key-of-the-collector" in json.dumps(config)
+    assert "key-of-the-collector" not in render.masked(config, given)

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from gateway.settings import GatewaySettings
 from services.mongo_svc.settings import Settings as MongoSettings
 from services.registry.settings import Settings as RegistrySettings
+from services.runtime.base_settings import Settings
 from services.runtime.secret_files import MAX_BYTES, secret_fields
-from services.runtime.settings import CryptoSettings, Settings, load
+from services.runtime.settings import CryptoSettings, load
 
 SECRET = "secret-of-a-file-5f0c"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from pydantic import Field, SecretStr
 
+from services.runtime.base_settings import Settings
 from services.runtime.discovery import check_address
 from services.runtime.settings import (
     CryptoSettings,
     EngineSettings,
     ServiceSettings,
-    Settings,
     load,
     split_csv,
 )

@@ -25,6 +25,7 @@ from deploy.local.system import System
 from gateway.render import Files
 from tests.support import canaries, disclosures
 from tests.support.canaries import Search
+from tests.support.otlp import Collector
 
 TIMEOUT_S = 30.0
 DATABASES = "/api/platform/databases"
@@ -63,9 +64,21 @@ class LocalSystem:
     """
 
     def __init__(
-        self, state_dir: Path, *, environment: dict[str, str] | None = None, durable: bool = False
+        self,
+        state_dir: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        durable: bool = False,
+        traced: bool = False,
     ) -> None:
-        """Describes it; `environment` tunes its processes, `durable` engines keep what they acknowledged."""
+        """Describes it.
+
+        Args:
+            state_dir: where it lives.
+            environment: tunes its processes.
+            durable: whether engines keep what they acknowledged.
+            traced: whether every request is traced, to a collector in this process.
+        """
         self.state_dir = state_dir
         self.events: list[Event] = []
         """What happened to the processes."""
@@ -76,7 +89,17 @@ class LocalSystem:
         self.refusals: dict[str, str] = {}
         """Bodies of refusals, and which request got each."""
         self._tokens: dict[str, str] = {}
-        self._environment = inherited(os.environ) | {"LOG_LEVEL": "DEBUG"} | (environment or {})
+        self.collector = Collector(state_dir / "traces" / "spans.binpb") if traced else None
+        """What takes its traces."""
+        traces = {}
+        if self.collector is not None:
+            key = canaries.new()
+            traces = {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
+                "OTEL_EXPORTER_OTLP_HEADERS": f"x-key={key}",
+                "OTEL_BSP_SCHEDULE_DELAY": "1000",
+            }
+        self._environment = inherited(os.environ) | {"LOG_LEVEL": "DEBUG"} | traces | (environment or {})
         self._system = System(
             Options(state_dir=state_dir, gateway_port=ports.pick(), durable=durable),
             environment=self._environment,
@@ -100,6 +123,8 @@ class LocalSystem:
         if hasattr(self, "http"):
             self.http.close()
         self._system.close()
+        if self.collector is not None:
+            self.collector.close()
         try:
             found = disclosures.in_files(self._search(), self.state_dir)
         finally:

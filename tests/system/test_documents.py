@@ -15,7 +15,7 @@ from services.bun_proxy.settings import Settings as BunSettings
 from services.mongo_svc.settings import Settings as MongoSettings
 from services.redis_svc.settings import Settings as RedisSettings
 from services.registry.settings import Settings as RegistrySettings
-from services.runtime.settings import Settings
+from services.runtime.base_settings import Settings
 from tests.support.local_system import LocalSystem
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -242,7 +242,10 @@ async def test_resolving_costs_no_call_at_steady_state(
     assert (await owner.get(info)).status_code == 200
     asked = 'studio_resolver_requests_total{result="asked",type="redis"}'
     known = 'studio_resolver_requests_total{result="known",type="redis"}'
-    resolved = 'studio_rpc_calls_total{code="OK",method="ResolveConnection",service="studio.registry.v1.ResolverService"}'
+    resolved = (
+        'studio_rpc_calls_total{code="OK",method="ResolveConnection",'
+        'service="studio.registry.v1.ResolverService"}'
+    )
 
     def counted() -> tuple[float, float, float]:
         service, registry = system.metrics("redis_svc"), system.metrics("registry")

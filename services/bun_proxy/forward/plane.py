@@ -13,7 +13,7 @@ from typing import cast
 from services.bun_proxy.client import ApiClient
 from services.bun_proxy.forward import headers, paths
 from services.bun_proxy.forward.messages import Head, Incoming, Peer, Request
-from services.runtime import client_address, confirmation
+from services.runtime import client_address, confirmation, tracing
 from services.runtime import context as call
 from services.runtime.audit.notes import note_names
 from services.runtime.auth import identity
@@ -33,7 +33,7 @@ NOT_FORWARDED = frozenset({"CONNECT", "TRACE"})
 ACTION = "bun.forward"
 _OF_STEPS = frozenset(
     name.encode()
-    for name in (*identity.HEADERS, "x-request-id", client_address.HEADER)
+    for name in (*identity.HEADERS, "x-request-id", client_address.HEADER, tracing.HEADER)
     if name != identity.VERB
 )
 """Headers that the steps ask for."""

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from services.registry.audit.chain import ChainKeys
-from services.runtime.settings import Settings, SigningSecret, split_csv
+from services.runtime.base_settings import Settings
+from services.runtime.settings import SigningSecret, split_csv
 
 
 class AuditSettings(Settings):

@@ -16,9 +16,10 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from services.registry import metrics
+from services.registry.store import statement_spans
 from services.registry.store.failures import is_connection_lost, translated
 from services.registry.store.guard import answered_within
-from services.runtime import context
+from services.runtime import context, tracing
 from services.runtime.backoff import retry
 
 ACQUIRE_TIMEOUT_S = 2.0
@@ -54,6 +55,18 @@ class Connection(psycopg.AsyncConnection[TupleRow]):
 
     opened_at: float = 0.0
     """Time of the event loop at which the pool opened it."""
+
+    async def execute(
+        self,
+        query: Any,  # noqa: ANN401  psycopg's own arguments, passed on
+        params: Any = None,  # noqa: ANN401  as above
+        **options: Any,  # noqa: ANN401  as above
+    ) -> psycopg.AsyncCursor[TupleRow]:
+        """As psycopg's, and a span of the trace where there is one."""
+        if tracing.tracer is None:
+            return await super().execute(query, params, **options)
+        with statement_spans.statement(query):
+            return await super().execute(query, params, **options)
 
 
 def connection_arguments(database_url: str) -> dict[str, Any]:

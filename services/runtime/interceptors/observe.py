@@ -71,7 +71,7 @@ class Observe:
             try:
                 response = await handler(request, context)
             except BaseException as error:
-                code = _code(error)
+                code = status_of(error)
                 metrics.RPCS.labels(*labels, code.name).inc()
                 _log_failure(method, code, error, time.perf_counter() - started)
                 raise
@@ -88,7 +88,8 @@ class Observe:
         return observed
 
 
-def _code(error: BaseException) -> grpc.StatusCode:
+def status_of(error: BaseException) -> grpc.StatusCode:
+    """As which status a handler's failure reaches the caller."""
     if isinstance(error, StudioError):
         return code_of(error)
     if isinstance(error, asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Gives the call its id, its client's address, its rpc and its deadline, for everything inside to read."""
+"""Gives the call its ids, its client's address, its rpc and its deadline, for everything inside to read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import cast
 
 from google.protobuf.message import Message
 
-from services.runtime import client_address
+from services.runtime import client_address, tracing
 from services.runtime import context as call
 from services.runtime.client_address import TrustedProxies
 from services.runtime.contract import Method
@@ -37,12 +37,16 @@ class RequestId:
         self._proxies = proxies
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
-        """The handler, with `context.request_id`, `address`, `method` and `deadline` set."""
+        """The handler, with `context.request_id`, `trace_id`, `address`, `method` and `deadline` set."""
         proxies = self._proxies
 
         async def identified(request: Request, context: Context) -> Message | None:
-            request_id, told = _told(context)
+            request_id, told, traceparent = _told(context)
             call.request_id.set(request_id)
+            # Also where nothing is traced: the caller looks for its own traces' ids in logs.
+            if traceparent and (trace_id := tracing.trace_id(traceparent)):
+                call.traceparent.set(traceparent)
+                call.trace_id.set(trace_id)
             call.address.set(proxies.client(context.peer(), told))
             call.method.set(method)
             # None without a deadline, whatever the stubs say.
@@ -61,9 +65,9 @@ class RequestId:
         return identified
 
 
-def _told(context: Context) -> tuple[str, str | None]:
-    """The id of the call, and the client's address as the header has it."""
-    request_id = ""
+def _told(context: Context) -> tuple[str, str | None, str]:
+    """The id of the call, the client's address and the trace as the headers have them."""
+    request_id = traceparent = ""
     address = None
     for key, value in context.invocation_metadata() or ():
         if key == HEADER:
@@ -72,4 +76,6 @@ def _told(context: Context) -> tuple[str, str | None]:
         elif key == client_address.HEADER and isinstance(value, str):
             # The last one, which the nearest proxy wrote.
             address = value
-    return request_id or os.urandom(16).hex(), address
+        elif key == tracing.HEADER and isinstance(value, str):
+            traceparent = value
+    return request_id or os.urandom(16).hex(), address, traceparent
