@@ -66,7 +66,11 @@ def test_which_settings_are_secrets() -> None:
         secret_fields(RegistrySettings)
     )
     assert {"mongodb_crypto_key", "mongodb_crypto_keys_retired"} < secret_fields(MongoSettings)
-    assert secret_fields(GatewaySettings) == {"jwt_secret", "service_token_secret"}
+    assert secret_fields(GatewaySettings) == {
+        "jwt_secret",
+        "service_token_secret",
+        "otel_exporter_otlp_headers",
+    }
 
 
 @pytest.mark.parametrize(
