@@ -42,6 +42,23 @@ async def test_a_range_is_overwritten_and_a_gap_filled(any_engine: Engine) -> No
     assert await string.set_range(client, b"new", 2, b"x") == 3
 
 
+async def test_a_range_is_overwritten_only_where_it_is_what_was_seen(any_engine: Engine) -> None:
+    client, redis = any_engine
+    await redis.set("k", b"01" + EVERY_BYTE, ex=600)
+
+    error = await failure_of(string.set_range(client, b"k", 2, b"new", expected=b"old"))
+    assert error.reason_name == "CONFLICT"
+    assert await redis.get("k") == b"01" + EVERY_BYTE
+    assert await string.set_range(client, b"k", 2, b"new", expected=EVERY_BYTE[:3]) == 258
+    assert await redis.get("k") == b"01new" + EVERY_BYTE[3:]
+    assert await redis.ttl("k") > 0
+
+    error = await failure_of(string.set_range(client, b"gone", 0, b"new", expected=b"old"))
+    assert error.reason_name == "CONFLICT"
+    assert await redis.exists("gone") == 0
+    assert await string.set_range(client, b"k", 258, b"more", expected=b"") == 262
+
+
 async def test_two_who_append_at_once_lose_nothing(client: RedisClient, valkey: Redis) -> None:
     await asyncio.gather(*(string.append(client, b"k", b"%02d" % number) for number in range(100)))
 
@@ -147,6 +164,7 @@ async def test_a_million_elements_within_a_percent_or_two(client: RedisClient) -
 CALLS: dict[str, Call] = {
     "APPEND": lambda client: string.append(client, b"k", b"x"),
     "SETRANGE": lambda client: string.set_range(client, b"k", 0, b"x"),
+    "GETRANGE": lambda client: string.set_range(client, b"k", 0, b"x", expected=b"y"),
     "INCRBY": lambda client: string.increment(client, b"k", "1"),
     "INCRBYFLOAT": lambda client: string.increment(client, b"k", "1.0"),
     "GETBIT": lambda client: bitmap.get_bits(client, b"k", [0]),

@@ -40,8 +40,9 @@ class StringHandler(StringServiceServicer):
         """Overwrites part of a string."""
         del context
         offset, content = whole("offset", request.offset), to_bytes(request.content, "content")
+        expected = to_bytes(request.expected, "expected") if request.HasField("expected") else None
         async with await self._databases.client(request.database_id) as client:
-            length = await string.set_range(client, key_of(request), offset, content)
+            length = await string.set_range(client, key_of(request), offset, content, expected)
         return pb.SetRangeResponse(length=length)
 
     async def IncrementValue(  # noqa: N802  the rpc

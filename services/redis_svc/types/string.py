@@ -5,10 +5,11 @@ https://redis.io/docs/latest/commands/?group=string
 
 from __future__ import annotations
 
+from services.redis_svc.atomic import Check
 from services.redis_svc.client import RedisClient
 from services.redis_svc.errors import to_studio_error
 from services.redis_svc.replies import Command, ServerError
-from services.redis_svc.types.ask import of_type, raise_typed, write
+from services.redis_svc.types.ask import compare, of_type, raise_typed, write
 from services.runtime.errors import StudioError, invalid_argument
 from studio.options.v1 import errors_pb2 as e
 
@@ -27,14 +28,32 @@ async def append(client: RedisClient, key: bytes, content: bytes) -> int:
     return of_type(length, int)
 
 
-async def set_range(client: RedisClient, key: bytes, offset: int, content: bytes) -> int:
+async def set_range(
+    client: RedisClient, key: bytes, offset: int, content: bytes, expected: bytes | None = None
+) -> int:
     """Overwrites part of a string (https://redis.io/docs/latest/commands/setrange/).
+
+    Args:
+        client: the database.
+        key: the key.
+        offset: the first byte to overwrite.
+        content: what to write.
+        expected: what must still stand there, where it matters.
 
     Returns:
         Bytes of the value now.
+
+    Raises:
+        StudioError: CONFLICT when something else stands there; nothing is changed then.
     """
-    (length,) = await write(client, key, TYPE, (b"SETRANGE", key, offset, content))
-    return of_type(length, int)
+    command = (b"SETRANGE", key, offset, content)
+    if expected is None:
+        (length,) = await write(client, key, TYPE, command)
+        return of_type(length, int)
+    check = Check((b"GETRANGE", key, offset, offset + max(len(expected), 1) - 1), expected)
+    replies = await compare(client, key, TYPE, [check], [command])
+    await raise_typed(client, key, TYPE, (command,), replies)
+    return of_type(replies[0], int)
 
 
 async def increment(client: RedisClient, key: bytes, by: str) -> str:

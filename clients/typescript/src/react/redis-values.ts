@@ -66,6 +66,30 @@ export function useSetRedisString(databaseId: string, name: RedisName) {
   });
 }
 
+/** Overwrites a range of a string, keeping its expiry; with `expected` only where it still holds that. */
+export function useSetRedisRange(databaseId: string, name: RedisName) {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({
+      offset,
+      bytes,
+      expected,
+    }: {
+      offset: number;
+      bytes: Uint8Array;
+      expected?: Uint8Array | undefined;
+    }) =>
+      redisPost(client, databaseId, "string/range", {
+        ...name,
+        offset,
+        content: blobOf(bytes),
+        ...(expected ? { expected: blobOf(expected) } : {}),
+      }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: redisKeyId(databaseId, name) }),
+  });
+}
+
 /** The fields of a hash. */
 export function useRedisHash(databaseId: string, name: RedisName, pattern: string) {
   const client = useClient();
