@@ -7,6 +7,7 @@ A test that fails leaves a picture of each of its pages, and what the browser sa
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
+from redis.asyncio import Redis
 
 from tests.support.local_system import LocalSystem
 
@@ -78,6 +80,8 @@ async def visit(
                 )
             )
             context.set_default_timeout(TIMEOUT_MS)
+            # Nobody is there to choose a file: downloads go the other way, by memory.
+            await context.add_init_script("delete window.showSaveFilePicker")
             page = await context.new_page()
             said: list[str] = []
             opened.append((page, said))
@@ -129,3 +133,22 @@ async def database_ids(system: LocalSystem) -> dict[str, str]:
     async with system.client("owner") as client:
         listed = (await client.get("/api/platform/databases?search=sample")).json()
     return {each["type"]: each["id"] for each in listed}
+
+
+@pytest.fixture
+async def redis(system: LocalSystem) -> AsyncIterator[Redis]:
+    """A client of the sample Redis."""
+    async with Redis.from_url(system.engines["redis"]) as client:
+        yield client
+
+
+@pytest.fixture
+def key() -> str:
+    """A key's name of its own for each test."""
+    return f"walk:{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def browser_of(database_ids: dict[str, str]) -> str:
+    """The path of the sample Redis's page."""
+    return f"/databases/{database_ids['redis']}/redis"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
-from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-import pytest
 from playwright.async_api import Page, expect
 from redis.asyncio import Redis
 
 from tests.console.conftest import Open
 from tests.console.test_pages import faults
-from tests.support.local_system import LocalSystem
 
 MANY = 60_000
 ROWS_IN_SIGHT = 60
@@ -40,23 +36,6 @@ FIRST_VALUES = {
     "stream": {"Field": "f", "Value": "v"},
 }
 """What is filled in, by type."""
-
-
-@pytest.fixture
-async def redis(system: LocalSystem) -> AsyncIterator[Redis]:
-    async with Redis.from_url(system.engines["redis"]) as client:
-        yield client
-
-
-@pytest.fixture
-def key() -> str:
-    """A key's name of its own for each test."""
-    return f"walk:{secrets.token_hex(6)}"
-
-
-@pytest.fixture
-def browser_of(database_ids: dict[str, str]) -> str:
-    return f"/databases/{database_ids['redis']}/redis"
 
 
 def at(path: str, key: str) -> str:

@@ -4,6 +4,8 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
+const DAY_S = 86_400;
+
 export interface Series {
   label: string;
   /** A colour of the theme: `--brand`. */
@@ -26,6 +28,16 @@ export interface ChartProps {
   format?: (value: number) => string;
 }
 
+/** A time on the axis, as exact as its steps, both in seconds; a day where one begins. */
+function clock(time: number, step: number): string {
+  const at = new Date(time * 1000);
+  if (step >= DAY_S || (step >= 3600 && at.getHours() === 0)) {
+    return at.toLocaleDateString(undefined, { month: "short", day: "numeric" });
+  }
+  const seconds = step < 60 ? ({ second: "2-digit" } as const) : {};
+  return at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", ...seconds, hour12: false });
+}
+
 export default function Chart({ label, times, from, series, height = 180, format = String }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
 
@@ -45,10 +57,17 @@ export default function Chart({ label, times, from, series, height = 180, format
         height,
         legend: { show: false },
         cursor: { y: false },
-        ...(from === undefined
-          ? {}
-          : { scales: { x: { range: () => [from, Date.now() / 1000] as [number, number] } } }),
-        axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((value) => format(value)) }],
+        scales: {
+          ...(from === undefined
+            ? {}
+            : { x: { range: () => [from, Date.now() / 1000] as [number, number] } }),
+          // From zero on, or a change of a thousandth would look like a fall.
+          y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 10] as [number, number] },
+        },
+        axes: [
+          { ...axis, space: 64, values: (_, times, __, ___, step) => times.map((time) => clock(time, step)) },
+          { ...axis, size: 64, values: (_, values) => values.map((value) => format(value)) },
+        ],
         series: [
           {},
           ...series.map((each) => ({

@@ -12,7 +12,7 @@ interface Picker {
 /** Saves the body of an answer.
  *
  * @param onProgress told how many bytes have come.
- * @throws where it is too large to be kept in memory, and the browser can't write files.
+ * @throws where the user chooses no file, or it is too large to be kept in memory and the browser can't write files.
  */
 export async function saveStream(
   response: Response,
@@ -32,7 +32,15 @@ export async function saveStream(
   );
   const picker = (window as Picker).showSaveFilePicker;
   if (picker && window.isSecureContext) {
-    const file = await picker.call(window, { suggestedName: name }).catch(() => undefined);
+    const file = await picker.call(window, { suggestedName: name }).catch((error: unknown) => {
+      // The user closed the dialog; anything else says that it could not be opened, so memory takes it.
+      if (error instanceof DOMException && error.name === "AbortError") return null;
+      return undefined;
+    });
+    if (file === null) {
+      await counted.cancel();
+      throw new Error("No file was chosen, so nothing was saved.");
+    }
     if (file) return counted.pipeTo(await file.createWritable());
   }
   const parts: Uint8Array<ArrayBuffer>[] = [];

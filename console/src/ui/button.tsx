@@ -34,6 +34,8 @@ export function Button({
 }: ButtonProps) {
   return (
     <button
+      // Another element where the type is another: one that its own click turned into a form's would submit the form.
+      key={type}
       type={type}
       disabled={disabled || loading}
       aria-busy={loading || undefined}

@@ -15,7 +15,8 @@ export interface Operation {
 export const OPERATIONS: readonly Operation[] = [
   {
     value: "console",
-    needs: "redis.console.run",
+    // The service judges each command: what only reads runs on a read-only connection, too.
+    needs: "redis.console.describe",
     label: "Console",
     component: lazy(() => import("./console")),
   },

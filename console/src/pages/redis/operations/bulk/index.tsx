@@ -21,7 +21,7 @@ import { useChoice } from "../use-choice";
 import { useRun } from "../use-run";
 import { WorkProgress } from "../work-progress";
 import { Action } from "./action";
-import type { Plan } from "./plan";
+import { ACTIONS, type Plan } from "./plan";
 
 export default function BulkWork({ database }: { database: Database }) {
   const client = useClient();
@@ -113,8 +113,10 @@ export default function BulkWork({ database }: { database: Database }) {
       <div className="flex min-w-0 flex-1 flex-col gap-4 overflow-y-auto p-4">
         {previewRun.status === "idle" && workRun.status === "idle" ? (
           <Empty title="Choose keys and look at them first.">
-            The preview counts the keys and their memory and changes nothing. Then delete them, let them
-            expire, or copy them to another Redis.
+            The preview counts the keys and their memory and changes nothing.
+            {ACTIONS.some((each) => mayChange(each.needs))
+              ? " Then delete them, let them expire, or copy them to another Redis."
+              : ""}
           </Empty>
         ) : null}
         {plan ? (

@@ -5,6 +5,8 @@ import { Skeleton } from "@/ui";
 
 const Chart = lazy(() => import("@/lib/chart"));
 const HEIGHT = 130;
+/** Seconds that a chart spans at least. */
+const LEAST_S = 120;
 
 interface Drawn {
   title: string;
@@ -58,6 +60,7 @@ function One({
           <Chart
             label={`${title} since the page was opened; now ${now}`}
             times={times}
+            from={Math.min(times[0] ?? 0, (times.at(-1) ?? 0) - LEAST_S)}
             series={series}
             height={HEIGHT}
             format={format}

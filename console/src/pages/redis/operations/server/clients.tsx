@@ -37,11 +37,11 @@ const TYPES: readonly (readonly [RedisClientType, string])[] = [
 ];
 
 const COLUMNS: readonly Column<RedisClient>[] = [
-  { id: "id", header: "Id", width: "6rem", align: "right", cell: (client) => client.id },
+  { id: "id", header: "Id", width: "5rem", align: "right", cell: (client) => client.id },
   {
     id: "address",
     header: "Address",
-    width: "minmax(11rem, 1fr)",
+    width: "minmax(10rem, 1fr)",
     cell: (client) => <span className="font-mono text-xs">{client.address}</span>,
   },
   {
@@ -57,25 +57,25 @@ const COLUMNS: readonly Column<RedisClient>[] = [
       </span>
     ),
   },
-  { id: "user", header: "User", width: "7rem", cell: (client) => client.user || "–" },
-  { id: "db", header: "DB", width: "4rem", align: "right", cell: (client) => client.database },
+  { id: "user", header: "User", width: "6rem", cell: (client) => client.user || "–" },
+  { id: "db", header: "DB", width: "3.5rem", align: "right", cell: (client) => client.database },
   {
     id: "command",
     header: "Last command",
-    width: "9rem",
+    width: "8rem",
     cell: (client) => <span className="font-mono text-xs">{client.command}</span>,
   },
   {
     id: "age",
     header: "Connected",
-    width: "8rem",
+    width: "7rem",
     align: "right",
     cell: (client) => duration(client.age_s * 1000),
   },
   {
     id: "idle",
     header: "Idle",
-    width: "8rem",
+    width: "7rem",
     align: "right",
     cell: (client) => duration(client.idle_s * 1000),
   },
@@ -189,7 +189,7 @@ export default function Clients({ database }: { database: Database }) {
         open={victim !== undefined}
         onOpenChange={() => setVictim(undefined)}
         title="Close this connection?"
-        action="Close"
+        action="Close the connection"
         onConfirm={async () => {
           if (victim) await close(victim);
         }}
