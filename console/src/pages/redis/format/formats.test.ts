@@ -1,10 +1,12 @@
+import { brotliCompressSync, zstdCompressSync } from "node:zlib";
 import { encode } from "@msgpack/msgpack";
 import { deflateSync, gzipSync, zlibSync } from "fflate";
 import { describe, expect, it } from "vitest";
-import { codecOf, unpack } from "./compression";
-import { FORMATS, type Format, guess, show } from "./formats";
+import { BUILT_IN, CODECS, type Codec, type Unpackers, withUnpacker } from "./compression";
+import { FORMATS, type Format, guess, show, showRange } from "./formats";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
+const REPETITIVE = utf8(JSON.stringify(Array(50).fill({ name: "repeated", n: 1 })));
 const anyBytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 
 describe("what was not edited is saved as it was", () => {
@@ -45,10 +47,26 @@ it.each<[string, Uint8Array, ReturnType<typeof guess>]>([
   ["text", utf8("plain"), { codec: undefined, format: "text" }],
   ["a number", utf8("42"), { codec: undefined, format: "text" }],
   ["JSON", utf8(' {"a": 1}'), { codec: undefined, format: "json" }],
-  ["bytes", anyBytes, { codec: undefined, format: "hex" }],
+  ["bytes", new Uint8Array([0xff, 0]), { codec: undefined, format: "hex" }],
   ["MessagePack", encode({ id: 1, raw: anyBytes }), { codec: undefined, format: "msgpack" }],
+  [
+    "bytes that begin like MessagePack",
+    new Uint8Array([0x80, 0, 0xff, 0x0a]),
+    { codec: undefined, format: "hex" },
+  ],
   ["gzip", gzipSync(utf8('{"a":1}')), { codec: "gzip", format: "json" }],
   ["zlib", zlibSync(utf8("xxxxxxxx")), { codec: "zlib", format: "text" }],
+  ["raw deflate", deflateSync(REPETITIVE), { codec: "deflate", format: "json" }],
+  [
+    "brotli, once it can be unpacked",
+    brotliCompressSync(REPETITIVE),
+    { codec: undefined, format: "hex", needs: "brotli" },
+  ],
+  [
+    "zstd, once it can be unpacked",
+    zstdCompressSync(REPETITIVE),
+    { codec: "zstd", format: "hex", needs: "zstd" },
+  ],
   ["text that begins like zlib", utf8("x\u0001 no zlib"), { codec: undefined, format: "text" }],
 ])("takes %s for what it is", (_, bytes, found) => {
   expect(guess(bytes)).toEqual(found);
@@ -63,19 +81,69 @@ it("keeps what MessagePack has and JSON does not", () => {
   expect(text).toContain('{"$binary": "/w=="}');
 });
 
-it("never unpacks more than it may, nor less than all", () => {
-  const bomb = gzipSync(new Uint8Array(32 << 20));
-  expect(() => unpack(bomb, "gzip")).toThrow("16 MB");
-  const packed = deflateSync(utf8("a".repeat(10_000)));
-  expect(unpack(packed, "deflate")).toHaveLength(10_000);
-  expect(() => unpack(packed.subarray(0, packed.length - 4), "deflate")).toThrow();
-  expect(codecOf(packed)).toBeUndefined();
+describe("what is compressed", () => {
+  const LARGE = new Uint8Array(17 << 20);
+  const pack: Record<Codec, (bytes: Uint8Array) => Uint8Array> = {
+    gzip: gzipSync,
+    zlib: zlibSync,
+    deflate: deflateSync,
+    brotli: (bytes) => new Uint8Array(brotliCompressSync(bytes)),
+    zstd: (bytes) => new Uint8Array(zstdCompressSync(bytes)),
+  };
+
+  it.each(CODECS)("as %s is found, unpacked and never edited unpacked", async (codec) => {
+    const unpackers = await all();
+    const packed = pack[codec](REPETITIVE);
+    expect(guess(packed, unpackers)).toEqual({ codec, format: "json" });
+    const shown = show(packed, "json", codec, unpackers);
+    expect(JSON.parse(shown.text)).toHaveLength(50);
+    expect(shown.parse).toBeUndefined();
+    expect(shown.why).toContain("View only");
+  });
+
+  it.each(CODECS)("as %s is never unpacked to more than it may, nor cut", async (codec) => {
+    const unpackers = await all();
+    expect(() => show(pack[codec](LARGE), "hex", codec, unpackers)).toThrow();
+    const packed = pack[codec](REPETITIVE);
+    expect(() => show(packed.subarray(0, packed.length / 2), "text", codec, unpackers)).toThrow();
+  });
+
+  it("is not seen in bytes that only are no text", async () => {
+    const unpackers = await all();
+    for (let seed = 1; seed < 60; seed += 1) {
+      let state = seed;
+      const bytes = Uint8Array.from({ length: 16 + (seed % 64) }, () => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return state >>> 24;
+      });
+      expect(guess(bytes, unpackers).codec).toBeUndefined();
+    }
+  });
+
+  async function all(): Promise<Unpackers> {
+    return withUnpacker("zstd", await withUnpacker("brotli", BUILT_IN));
+  }
 });
 
-it("leaves compressed values to be edited as bytes", () => {
-  const packed = gzipSync(utf8("text"));
-  expect(show(packed, "text", "gzip")).toMatchObject({ text: "text", why: expect.stringContaining("hex") });
-  expect(show(packed, "text", "gzip").parse).toBeUndefined();
+describe("a range of a long value", () => {
+  const text = utf8("añ€👩 text");
+
+  it("shows whole characters, and saves those it cuts as they were", () => {
+    for (let start = 0; start < text.length; start += 1) {
+      for (let end = start; end <= text.length; end += 1) {
+        const range = text.subarray(start, end);
+        const shown = showRange(range, "text", start);
+        expect(shown.text).not.toContain("\ufffd");
+        expect(shown.parse?.(shown.text)).toEqual(range);
+      }
+    }
+  });
+
+  it("is edited as bytes where it is no text", () => {
+    expect(showRange(anyBytes, "text", 0).parse).toBeUndefined();
+    expect(showRange(anyBytes, "hex", 0).parse?.("00")).toEqual(new Uint8Array(1));
+    expect(showRange(anyBytes, "dump", 0x1000).text).toContain("00001010  10 11");
+  });
 });
 
 function attempt(bytes: Uint8Array, format: Format) {

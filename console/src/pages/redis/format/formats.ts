@@ -1,18 +1,22 @@
 /** How bytes are shown, and how what was edited becomes bytes again: exactly, or not at all. */
 
-import { decodeMulti, ExtData } from "@msgpack/msgpack";
+import { decode, decodeMulti, ExtData } from "@msgpack/msgpack";
 import { fromBase64, toBase64, utf8 } from "@studio-databases/client/react";
 import { hexDump, parseHex, toHex } from "@/lib/hex";
 import { compact, layOut } from "@/lib/json";
-import { type Codec, codecOf, unpack } from "./compression";
+import { BUILT_IN, type Codec, candidates, codecOf, isLikely, type Unpackers } from "./compression";
 
 export const FORMATS = [
   { value: "text", label: "Text" },
   { value: "json", label: "JSON" },
   { value: "hex", label: "Hex" },
+  { value: "dump", label: "Hex dump" },
   { value: "base64", label: "Base64" },
   { value: "msgpack", label: "MessagePack" },
 ] as const;
+
+/** Those that a part of a value can be shown in. */
+export const RANGE_FORMATS = FORMATS.filter(({ value }) => value !== "json" && value !== "msgpack");
 
 export type Format = (typeof FORMATS)[number]["value"];
 
@@ -33,23 +37,46 @@ export interface Shown {
 export interface Guess {
   codec: Codec | undefined;
   format: Format;
+  /** What must be loaded before it is known. */
+  needs?: Codec;
 }
 
 /** Bytes that are looked through to tell JSON. */
 const MOST_JSON = 4 << 20;
 const encoder = new TextEncoder();
+const VIEW_ONLY = "View only";
 
 /** The format that shows most of bytes. */
-export function guess(bytes: Uint8Array): Guess {
+export function guess(bytes: Uint8Array, unpackers: Unpackers = BUILT_IN): Guess {
   const codec = codecOf(bytes);
   if (codec) {
+    const unpack = unpackers[codec];
+    if (!unpack) return { codec, format: "hex", needs: codec };
     try {
-      return { codec, format: inner(unpack(bytes, codec)) };
+      return { codec, format: inner(unpack(bytes)) };
     } catch {
       // They only begin like that.
     }
   }
-  return { codec: undefined, format: inner(bytes) };
+  const format = inner(bytes);
+  if (format !== "hex") return { codec: undefined, format };
+  for (const each of candidates(bytes)) {
+    const unpack = unpackers[each];
+    if (!unpack) return { codec: undefined, format, needs: each };
+    try {
+      const found = unpack(bytes);
+      if (isLikely(bytes, found)) return { codec: each, format: inner(found) };
+    } catch {
+      // They are something else.
+    }
+  }
+  return { codec: undefined, format };
+}
+
+/** Whether bytes are text, but for characters that the edges of a part have cut. */
+export function isText(bytes: Uint8Array): boolean {
+  const [start, end] = characters(bytes);
+  return utf8(bytes.subarray(start, end)) !== undefined;
 }
 
 function inner(bytes: Uint8Array): Format {
@@ -71,11 +98,11 @@ function isJson(text: string): boolean {
 
 function isMessagePack(bytes: Uint8Array): boolean {
   const first = bytes[0] ?? 0;
-  // Maps and arrays only, or any bytes at all would be some number.
-  const isContainer = (first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf);
+  // One map or array with something in it, or any bytes at all would be some numbers.
+  const isContainer = (first > 0x80 && first <= 0x9f && first !== 0x90) || (first >= 0xdc && first <= 0xdf);
   if (!isContainer) return false;
   try {
-    messagePack(bytes);
+    decode(bytes);
     return true;
   } catch {
     return false;
@@ -84,23 +111,30 @@ function isMessagePack(bytes: Uint8Array): boolean {
 
 /** Bytes in a format, unpacked before where a codec is given.
  *
- * @throws where they are not of this format.
+ * @throws where they are not of this format, or not compressed so.
  */
-export function show(bytes: Uint8Array, format: Format, codec?: Codec): Shown {
+export function show(
+  bytes: Uint8Array,
+  format: Format,
+  codec?: Codec,
+  unpackers: Unpackers = BUILT_IN,
+): Shown {
   if (codec) {
-    const { parse: _, ...shown } = show(unpack(bytes, codec), format);
-    return { ...shown, why: "It is compressed: edit its bytes as hex or base64." };
+    const { parse: _, ...shown } = show(unpacked(bytes, codec, unpackers), format);
+    return { ...shown, why: `${VIEW_ONLY}: it is compressed. Its bytes can be edited as hex or base64.` };
   }
   switch (format) {
     case "hex":
       return { text: toHex(bytes), language: "text", parse: parseHex };
+    case "dump":
+      return dump(bytes, 0);
     case "base64":
       return { text: lines(toBase64(bytes)), language: "text", parse: parseBase64 };
     case "msgpack":
       return {
         text: messagePack(bytes),
         language: "json",
-        why: "MessagePack has more types than JSON: edit its bytes as hex or base64.",
+        why: `${VIEW_ONLY}: MessagePack has more types than JSON. Its bytes can be edited as hex or base64.`,
       };
     case "json":
       return json(bytes);
@@ -109,11 +143,62 @@ export function show(bytes: Uint8Array, format: Format, codec?: Codec): Shown {
   }
 }
 
-/** A part of a long value: as text where it is, cut characters included, or as a dump. */
-export function showRange(bytes: Uint8Array, format: Format, offset: number): string {
-  if (format === "hex") return hexDump(bytes, offset);
-  if (format === "base64") return lines(toBase64(bytes));
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+function unpacked(bytes: Uint8Array, codec: Codec, unpackers: Unpackers): Uint8Array {
+  const unpack = unpackers[codec];
+  if (!unpack) throw new Error(`What unpacks ${codec} is being loaded.`);
+  try {
+    return unpack(bytes);
+  } catch (error) {
+    throw new Error(`It is no ${codec}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** A part of a long value, from `offset` on. Characters that its edges cut stay as they are, unseen. */
+export function showRange(bytes: Uint8Array, format: Format, offset: number): Shown {
+  if (format === "dump") return dump(bytes, offset);
+  if (format !== "text") return show(bytes, format);
+  const [start, end] = characters(bytes);
+  const middle = bytes.subarray(start, end);
+  if (utf8(middle) === undefined) {
+    return {
+      text: new TextDecoder("utf-8", { ignoreBOM: true }).decode(middle),
+      language: "text",
+      why: `${VIEW_ONLY}: it has bytes that are no UTF-8. They can be edited as hex or base64.`,
+    };
+  }
+  const { parse, ...shown } = plain(middle);
+  if (!parse) return shown;
+  return {
+    ...shown,
+    parse: (edited) => {
+      const inside = parse(edited);
+      const whole = new Uint8Array(start + inside.length + bytes.length - end);
+      whole.set(bytes.subarray(0, start));
+      whole.set(inside, start);
+      whole.set(bytes.subarray(end), start + inside.length);
+      return whole;
+    },
+  };
+}
+
+/** Where the whole characters of a part of UTF-8 begin and end. */
+function characters(bytes: Uint8Array): readonly [number, number] {
+  const isInside = (at: number) => ((bytes[at] ?? 0) & 0xc0) === 0x80;
+  let start = 0;
+  while (start < 3 && start < bytes.length && isInside(start)) start += 1;
+  let last = bytes.length - 1;
+  while (last > start && bytes.length - last < 4 && isInside(last)) last -= 1;
+  const lead = bytes[last] ?? 0;
+  const size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+  return [start, last >= start && last + size > bytes.length ? last : bytes.length];
+}
+
+function dump(bytes: Uint8Array, offset: number): Shown {
+  return {
+    text: hexDump(bytes, offset),
+    language: "text",
+    why: `${VIEW_ONLY}: the bytes can be edited as hex or base64.`,
+  };
 }
 
 function plain(bytes: Uint8Array): Shown {
@@ -121,7 +206,11 @@ function plain(bytes: Uint8Array): Shown {
   if (text === undefined) throw new Error("It is no text: it has bytes that are no UTF-8.");
   const ending = lineEnding(text);
   if (ending === undefined) {
-    return { text, language: "text", why: "Its lines end differently: edit its bytes as hex or base64." };
+    return {
+      text,
+      language: "text",
+      why: `${VIEW_ONLY}: its lines end differently. Its bytes can be edited as hex or base64.`,
+    };
   }
   // An editor knows one line ending; what came with another goes back with it.
   return {

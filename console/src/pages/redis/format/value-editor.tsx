@@ -1,13 +1,15 @@
 /** Bytes in the format that shows most of them, edited without touching what was not edited. */
 
 import { ApiError } from "@studio-databases/client";
+import { utf8 } from "@studio-databases/client/react";
 import { Download } from "lucide-react";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { saveBlob } from "@/lib/download";
-import { bytes as size } from "@/lib/format";
-import { Badge, Button, Code, Copy, Failure, IconButton, Select, toast } from "@/ui";
+import { count, bytes as size } from "@/lib/format";
+import { Badge, Button, Code, Copy, Failure, IconButton, Loading, Select, toast } from "@/ui";
 import { useUnsaved } from "../unsaved";
-import { FORMATS, type Format, guess, type Shown, show } from "./formats";
+import { BUILT_IN, CODECS, type Codec, withUnpacker } from "./compression";
+import { FORMATS, type Format, guess, isText, RANGE_FORMATS, type Shown, show, showRange } from "./formats";
 
 export function ValueEditor({
   bytes,
@@ -15,6 +17,7 @@ export function ValueEditor({
   onSave,
   onReload,
   actions,
+  range,
 }: {
   bytes: Uint8Array;
   /** Says what is shown, to assistive technology. */
@@ -25,11 +28,14 @@ export function ValueEditor({
   onReload?: (() => void) | undefined;
   /** Further buttons. */
   actions?: ReactNode;
+  /** The bytes are a part of a longer value, from this byte on: they keep their number. */
+  range?: { offset: number } | undefined;
 }) {
   const [base, setBase] = useState(bytes);
   const [draft, setDraft] = useState(bytes);
   const [format, setFormat] = useState<Format>();
-  const [isPacked, setPacked] = useState(false);
+  /** How it is unpacked; undefined as it looks to be, "none" not at all. */
+  const [unpacking, setUnpacking] = useState<Codec | "none">();
   const [text, setText] = useState<string>();
   const [error, setError] = useState<unknown>();
   const [saving, setSaving] = useState(false);
@@ -42,10 +48,13 @@ export function ValueEditor({
     setError(undefined);
   }
 
-  const guessed = useMemo(() => guess(draft), [draft]);
-  const codec = isPacked ? undefined : guessed.codec;
-  const chosen = format ?? (guessed.codec && isPacked ? "hex" : guessed.format);
-  const shown = useMemo(() => attempt(() => show(draft, chosen, codec)), [draft, chosen, codec]);
+  const { guessed, codec, isPlain, isLoading, unpackers } = useCodec(draft, unpacking, range !== undefined);
+  const chosen = format ?? (guessed.codec && !codec ? "hex" : guessed.format);
+  const shown = useMemo(
+    () =>
+      attempt(() => (range ? showRange(draft, chosen, range.offset) : show(draft, chosen, codec, unpackers))),
+    [draft, chosen, codec, unpackers, range],
+  );
   const edited = text !== undefined && shown.ok && text !== shown.value.text ? text : undefined;
   const isOther = useMemo(() => !isSame(draft, bytes), [draft, bytes]);
   const isDirty = edited !== undefined || isOther;
@@ -56,10 +65,18 @@ export function ValueEditor({
   /** The edited bytes; undefined where the text is not of its format. */
   function current(): Uint8Array | undefined {
     if (edited === undefined || !parse) return draft;
-    const parsed = attempt(() => parse(edited));
+    const parsed = attempt(() => sameLength(parse(edited)));
     if (parsed.ok) return parsed.value;
     setError(parsed.error);
     return undefined;
+  }
+
+  function sameLength(next: Uint8Array): Uint8Array {
+    const more = next.length - bytes.length;
+    if (!range || more === 0) return next;
+    throw new Error(
+      `A range is written over its own bytes: this is ${count(Math.abs(more))} ${Math.abs(more) === 1 ? "byte" : "bytes"} ${more > 0 ? "longer" : "shorter"}.`,
+    );
   }
 
   function switchTo(change: () => void) {
@@ -94,6 +111,7 @@ export function ValueEditor({
     }
   }
 
+  if (isLoading && !isDirty) return <Loading>Loading what unpacks it…</Loading>;
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="flex flex-wrap items-center gap-2 px-4 py-2 text-xs">
@@ -103,23 +121,27 @@ export function ValueEditor({
           value={chosen}
           onChange={(event) => switchTo(() => setFormat(event.target.value as Format))}
         >
-          {FORMATS.map((each) => (
+          {(range ? RANGE_FORMATS : FORMATS).map((each) => (
             <option key={each.value} value={each.value}>
               {each.label}
             </option>
           ))}
         </Select>
-        {guessed.codec ? (
-          <label className="flex items-center gap-1.5">
-            <input
-              type="checkbox"
-              className="accent-[var(--brand)]"
-              checked={!isPacked}
-              onChange={() => switchTo(() => setPacked(!isPacked))}
-            />
-            unpack {guessed.codec}
-          </label>
-        ) : null}
+        {range || isPlain ? null : (
+          <Select
+            aria-label="Unpacked by"
+            className="!h-[26px] !w-36 !px-2 !text-xs"
+            value={codec ?? "none"}
+            onChange={(event) => switchTo(() => setUnpacking(event.target.value as Codec | "none"))}
+          >
+            <option value="none">not unpacked</option>
+            {CODECS.map((each) => (
+              <option key={each} value={each}>
+                unpacked: {each}
+              </option>
+            ))}
+          </Select>
+        )}
         <span className="text-text-muted">{size(draft.length)}</span>
         {isDirty ? <Badge tone="warning">not saved</Badge> : null}
         <div className="flex-1" />
@@ -199,6 +221,32 @@ function Content({
       onSubmit={onSubmit}
     />
   );
+}
+
+/** How bytes are packed, or are to be taken for; what unpacks them is loaded when they need it. */
+function useCodec(bytes: Uint8Array, wanted: Codec | "none" | undefined, isPart: boolean) {
+  const [unpackers, setUnpackers] = useState(BUILT_IN);
+  const guessed = useMemo(
+    () =>
+      isPart
+        ? { codec: undefined, format: isText(bytes) ? ("text" as const) : ("hex" as const) }
+        : guess(bytes, unpackers),
+    [bytes, unpackers, isPart],
+  );
+  const codec = wanted === undefined ? guessed.codec : wanted === "none" ? undefined : wanted;
+  const missing = codec && !unpackers[codec] ? codec : "needs" in guessed ? guessed.needs : undefined;
+  useEffect(() => {
+    if (!missing) return;
+    let isWanted = true;
+    void withUnpacker(missing, unpackers).then((next) => {
+      if (isWanted) setUnpackers(next);
+    });
+    return () => {
+      isWanted = false;
+    };
+  }, [missing, unpackers]);
+  const isPlain = useMemo(() => utf8(bytes) !== undefined, [bytes]);
+  return { guessed, codec, isPlain, isLoading: missing !== undefined, unpackers };
 }
 
 /** Somebody else was faster. */

@@ -7,83 +7,93 @@ import {
   redisGet,
   useClient,
   useRedisString,
+  useResetRedisKey,
+  useSetRedisRange,
 } from "@studio-databases/client/react";
 import { ChevronFirst, ChevronLast, ChevronLeft, ChevronRight, Download } from "lucide-react";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { saveStream } from "@/lib/download";
 import { count, bytes as size } from "@/lib/format";
-import { Button, Code, Failure, IconButton, Loading, Select, toast } from "@/ui";
+import { Button, Failure, IconButton, Loading, toast } from "@/ui";
 import { useRedis } from "../context";
-import { FORMATS, type Format, showRange } from "../format/formats";
+import { ValueEditor } from "../format/value-editor";
 import { InlineField } from "../inline-field";
+import { useGuard } from "../unsaved";
 
 /** Bytes of a range. */
 const RANGE = 64 << 10;
 /** Bytes of a range while all of it is saved to a file. */
 const SAVED_RANGE = 4 << 20;
 
-/** A string that is too long to be loaded as a whole: range by range. */
+/** A string that is too long to be loaded as a whole: looked at, and written over, range by range. */
 export function LongString({ name }: { name: RedisName }) {
-  const { id } = useRedis();
+  const { id, may } = useRedis();
+  const guard = useGuard();
   const [offset, setOffset] = useState(0);
-  const [format, setFormat] = useState<Format>("text");
   const found = useRedisString(id, name, offset, RANGE);
-  if (found.isPending) return <Loading>Loading a range of the value…</Loading>;
+  const save = useSetRedisRange(id, name);
+  const reset = useResetRedisKey(id, name);
+  const range = useMemo(() => ({ offset }), [offset]);
   if (found.isError) return <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} />;
-  const { bytes, length } = found.data;
+  const { bytes, length } = found.data ?? { bytes: undefined, length: 0 };
   const last = Math.max(0, Math.floor((length - 1) / RANGE) * RANGE);
+  const mayEdit = may("redis.string.setrange");
+  const goTo = (next: number) => guard(() => setOffset(next));
   return (
     <div className="flex min-h-0 flex-1 flex-col">
-      <div className="flex flex-wrap items-center gap-2 px-4 py-2 text-xs">
-        <Select
-          aria-label="Shown as"
-          className="!h-[26px] !w-28 !px-2 !text-xs"
-          value={format}
-          onChange={(event) => setFormat(event.target.value as Format)}
-        >
-          {FORMATS.filter((each) => ["text", "hex", "base64"].includes(each.value)).map((each) => (
-            <option key={each.value} value={each.value}>
-              {each.label}
-            </option>
-          ))}
-        </Select>
-        <IconButton label="First range" disabled={offset === 0} onClick={() => setOffset(0)}>
+      <div className="flex flex-wrap items-center gap-2 border-b px-4 py-2 text-xs">
+        <IconButton label="First range" disabled={offset === 0} onClick={() => goTo(0)}>
           <ChevronFirst size={14} aria-hidden />
         </IconButton>
         <IconButton
           label="Range before"
           disabled={offset === 0}
-          onClick={() => setOffset(Math.max(0, offset - RANGE))}
+          onClick={() => goTo(Math.max(0, offset - RANGE))}
         >
           <ChevronLeft size={14} aria-hidden />
         </IconButton>
-        <GoTo key={offset} offset={offset} last={length - 1} onGo={setOffset} />
+        <GoTo key={offset} offset={offset} last={length - 1} onGo={goTo} />
         <IconButton
           label="Next range"
           disabled={offset + RANGE >= length}
-          onClick={() => setOffset(offset + RANGE)}
+          onClick={() => goTo(offset + RANGE)}
         >
           <ChevronRight size={14} aria-hidden />
         </IconButton>
-        <IconButton label="Last range" disabled={offset >= last} onClick={() => setOffset(last)}>
+        <IconButton label="Last range" disabled={offset >= last} onClick={() => goTo(last)}>
           <ChevronLast size={14} aria-hidden />
         </IconButton>
-        <span className="text-text-light">
-          to {count(offset + bytes.length)} of {count(length)} bytes
-        </span>
+        {bytes ? (
+          <span className="text-text-light">
+            to {count(offset + bytes.length)} of {count(length)} bytes
+          </span>
+        ) : null}
         <div className="flex-1" />
         <Save name={name} length={length} />
       </div>
-      <p className="px-4 pb-2 text-xs text-text-light">
-        Too long to be edited here: {size(length)} come in ranges of {size(RANGE)}.
+      <p className="px-4 pt-2 text-xs text-text-light">
+        A long value comes in ranges of {size(RANGE)}.{" "}
+        {mayEdit
+          ? "What you change in one is written over the same bytes: none are added or taken away."
+          : ""}
       </p>
-      <Code
-        label="Range of the value"
-        readOnly
-        language="text"
-        className="mx-4 mb-4 min-h-0 flex-1"
-        value={showRange(bytes, format, offset)}
-      />
+      {bytes ? (
+        <ValueEditor
+          key={offset}
+          label="Range of the value"
+          bytes={bytes}
+          range={range}
+          onReload={reset}
+          onSave={
+            mayEdit
+              ? (next, force) =>
+                  save.mutateAsync({ offset, bytes: next, expected: force ? undefined : bytes })
+              : undefined
+          }
+        />
+      ) : (
+        <Loading>Loading a range of the value…</Loading>
+      )}
     </div>
   );
 }
