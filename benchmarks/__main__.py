@@ -17,7 +17,18 @@ from urllib.parse import quote
 
 import uvloop
 
-from benchmarks import access, bun, mongo, mongo_export, pg_meta, pool, redis_guard, registry, tracing
+from benchmarks import (
+    access,
+    bun,
+    mongo,
+    mongo_export,
+    pg_meta,
+    pool,
+    redis_guard,
+    redis_scrolling,
+    registry,
+    tracing,
+)
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Client, Target, closed_loop, connect
 from benchmarks.redis_export import dump_all, export_all
@@ -114,6 +125,7 @@ PARTS: dict[str, Callable[[Stack, int, float], AsyncIterator[Figure]]] = {
     "pg_meta": pg_meta.measure,
     "registry": registry.measure,
     "redis_guard": redis_guard.measure,
+    "redis_scrolling": redis_scrolling.measure,
     "tracing": tracing.measure,
 }
 """What needs the running system."""

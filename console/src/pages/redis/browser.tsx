@@ -12,7 +12,7 @@ import {
 import { useQueryClient } from "@tanstack/react-query";
 import { Copy, Trash2 } from "lucide-react";
 import { useCallback, useState } from "react";
-import { Empty, type MenuItems, toast } from "@/ui";
+import { Button, Empty, type MenuItems, toast } from "@/ui";
 import { AddKey } from "./add";
 import { useRedis } from "./context";
 import { KeyView } from "./key";
@@ -120,7 +120,16 @@ export function Browser({
               menu={menu}
             >
               {state.status === "done" ? (
-                <Empty title={pattern || type ? "No key matches." : "This database has no keys."}>
+                <Empty
+                  title={pattern || type ? "No key matches." : "This database has no keys."}
+                  action={
+                    pattern || type ? (
+                      <Button onClick={() => onSearch({ pattern: "", type: "" })}>Show all keys</Button>
+                    ) : may("redis.key.set") ? (
+                      <Button onClick={() => setAdding(true)}>Add the first one</Button>
+                    ) : undefined
+                  }
+                >
                   {pattern ? `Looked for ${globOf(pattern)}` : null}
                 </Empty>
               ) : null}

@@ -2,8 +2,10 @@
 
 import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
 
-/** Pixels: Firefox lays out no more than 17.8 million, Chromium 33.5. */
+/** Pixels that every browser lays out: Firefox no more than 17.8 million, Chromium and Safari 33.5. */
 const HIGHEST = 15_000_000;
+/** Pixels for 1,000,000 rows, and less than most browsers lay out. */
+const HIGHER = 30_000_000;
 const OVERSCAN = 8;
 
 export interface Rows {
@@ -22,7 +24,22 @@ export interface Rows {
   onScroll: () => boolean;
 }
 
-/** `headerHeight` is what sticks above the rows, in pixels. Beyond HIGHEST the rows move faster than the scroll bar. */
+let found: number | undefined;
+
+/** Pixels that this browser lays out. */
+function highest(): number {
+  if (found === undefined) {
+    const probe = document.createElement("div");
+    probe.style.cssText = `position: absolute; visibility: hidden; height: ${HIGHER}px`;
+    document.body.append(probe);
+    found = probe.offsetHeight === HIGHER ? HIGHER : HIGHEST;
+    probe.remove();
+  }
+  return found;
+}
+
+/** `headerHeight` is what sticks above the rows, in pixels. Where they are higher than a browser lays out, the rows move
+ * faster than what scrolls. */
 export function useRows(count: number, rowHeight: number, headerHeight: number): Rows {
   const scroller = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
@@ -43,7 +60,7 @@ export function useRows(count: number, rowHeight: number, headerHeight: number):
   }, [read]);
 
   const all = count * rowHeight;
-  const height = Math.min(all, HIGHEST);
+  const height = Math.min(all, highest());
   const way = Math.max(1, height - view.height);
   const scale = Math.max(1, (all - view.height) / way);
   // Pixels of all rows that are above the ones in sight.
