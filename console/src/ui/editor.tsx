@@ -30,6 +30,7 @@ import {
 import { tags } from "@lezer/highlight";
 import { clsx } from "clsx";
 import { useEffect, useRef } from "react";
+import { flushSync } from "react-dom";
 
 export interface EditorProps {
   value: string;
@@ -124,7 +125,10 @@ export default function Editor(props: EditorProps) {
 
 function extensions(latest: { current: EditorProps }): Extension[] {
   const { language, readOnly, singleLine, lint, label } = latest.current;
-  const submit = () => {
+  const submit = (editor: EditorView) => {
+    const now = editor.state.doc.toString();
+    // What was typed a moment ago may wait to be rendered: what is submitted must have it.
+    if (now !== latest.current.value) flushSync(() => latest.current.onChange?.(now));
     latest.current.onSubmit?.();
     return true;
   };
