@@ -8,6 +8,7 @@ none, and every file system is read-only except `/tmp` and the spool. That takes
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import shlex
@@ -54,6 +55,7 @@ def until(holds: Callable[[], bool]) -> None:
         threading.Event().wait(POLL_S)
 
 
+@functools.cache
 def can_confine() -> bool:
     """Whether this process may make namespaces and mount in them."""
     if (
