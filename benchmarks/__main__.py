@@ -27,6 +27,7 @@ from benchmarks import (
     redis_guard,
     redis_scrolling,
     registry,
+    scale,
     tracing,
 )
 from benchmarks.bare_redis import BareRedis
@@ -127,6 +128,7 @@ PARTS: dict[str, Callable[[Stack, int, float], AsyncIterator[Figure]]] = {
     "redis_guard": redis_guard.measure,
     "redis_scrolling": redis_scrolling.measure,
     "tracing": tracing.measure,
+    "scale": scale.measure,
 }
 """What needs the running system."""
 
