@@ -204,7 +204,6 @@ def _other(stack: Stack) -> Iterator[Way]:
             **GATEWAY,
             **address,
             "GATEWAY_PORT": str(port),
-            "GATEWAY_METRICS_ADDRESS": "",
             "GATEWAY_STATE_DIR": str(scratch / "gateway-2"),
             "GATEWAY_METRICS_ADDRESS": "",
         },
