@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway import auth
 from gateway.errors import REFUSED, Config, body
 from gateway.settings import GatewaySettings
+from services.runtime import client_address
 from services.runtime.errors import reason_name
 from studio.options.v1.errors_pb2 import ERROR_REASON_RESOURCE_EXHAUSTED
 
@@ -20,8 +21,6 @@ BURST_S = 2
 """A client that was quiet may send at once what it may send in so many seconds."""
 MAX_BUCKETS = 10_000
 """Addresses, and credentials, that are told apart at a time."""
-IPV6_PREFIX = 64
-"""Who has one address of such a network has all of them."""
 TOO_MANY_REFUSED = "Too many credentials that were refused came from this address: try again in a while."
 
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http"
@@ -29,7 +28,7 @@ _TYPE = "type.googleapis.com/envoy.extensions.filters.http"
 
 def by_address(settings: GatewaySettings) -> list[Config]:
     """Filters for before the token's check: nobody makes this process check more signatures than that."""
-    address = {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": IPV6_PREFIX}
+    address = {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": client_address.IPV6_PREFIX}
     return _rate_limit(
         "addresses",
         settings.gateway_rate_per_address,

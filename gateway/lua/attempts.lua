@@ -15,6 +15,20 @@ local BODY = [[@BODY@]]
 
 local newer, older, size = {}, {}, 0
 
+-- What an address counts as: of IPv6 the first four of eight groups, since who has one address of a /64 has all of them.
+local function network(address)
+  if address:sub(1, 1) ~= "[" or address:find(".", 1, true) then return address end
+  local left, right = address:match("^%[(.-)::(.*)%]$")
+  local groups = {}
+  for each in (left or address):gmatch("%x+") do groups[#groups + 1] = each end
+  if left then
+    local _, behind = right:gsub("%x+", "")
+    for _ = #groups + 1, 8 - behind do groups[#groups + 1] = "0" end
+    for each in right:gmatch("%x+") do groups[#groups + 1] = each end
+  end
+  return table.concat(groups, ":", 1, 4)
+end
+
 -- How many there were lately, this one with them.
 local function count(address, now_ms)
   local known = newer[address]
@@ -34,7 +48,7 @@ local function is_refusal(handle)
   if not headers:get(MARK) then return false end
   headers:remove(MARK)
   local address = handle:streamInfo():downstreamRemoteAddress():gsub(":%d+$", "")
-  if count(address, tonumber(handle:timestamp())) <= MOST then return true end
+  if count(network(address), tonumber(handle:timestamp())) <= MOST then return true end
   headers:replace("retry-after", RETRY_AFTER_S)
   headers:remove("www-authenticate")
   if headers:get("grpc-status") then

@@ -15,6 +15,9 @@ HEADER = "x-studio-client-address"
 REMEMBERED = 4096
 """Peers and addresses whose text has been read: a connection makes many calls."""
 
+IPV6_PREFIX = 64
+"""Bits of an IPv6 address that say whose it is: https://www.rfc-editor.org/rfc/rfc6177#section-2."""
+
 _UNIX = "unix"
 
 
@@ -65,6 +68,14 @@ def canonical(text: str) -> str:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return str(address)
+
+
+@lru_cache(REMEMBERED)
+def network(address: str) -> str:
+    """What an address counts as where something is counted: who has one of a /64 of IPv6 has all of them."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
 
 
 def _host(peer: str) -> str:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from services.runtime import context as call
+from services.runtime.client_address import network
 from services.runtime.context import Caller
 from services.runtime.errors import StudioError
 from studio.options.v1.access_pb2 import Role
@@ -106,4 +107,4 @@ class CallerLimits:
 
 
 def _key(caller: Caller) -> _Key:
-    return (caller.role, caller.subject, call.address.get() if caller.is_anonymous else "")
+    return (caller.role, caller.subject, network(call.address.get()) if caller.is_anonymous else "")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from services.runtime import context as call
@@ -93,6 +93,31 @@ class Stream:
         self._again = asyncio.get_running_loop().call_later(CANCEL_AGAIN_S, self._cancel)
 
 
+@contextmanager
+def endable() -> Iterator[Stream]:
+    """The call that is being served, for a block that lasts: one `Stream`, whoever may have to end it.
+
+    Raises:
+        StudioError: why it had to end.
+    """
+    known = call.stream.get()
+    stream = known or Stream()
+    reset = call.stream.set(stream)
+    try:
+        yield stream
+    except BaseException as error:
+        if known is None and stream.close():
+            raise  # somebody else has cancelled it, too
+        if stream.lost is None or error is stream.lost:
+            raise
+        raise stream.lost from error
+    else:
+        if known is None:
+            stream.close()
+    finally:
+        call.stream.reset(reset)
+
+
 class Rights:
     """The databases of a service, and the streams on them."""
 
@@ -133,21 +158,14 @@ class Rights:
         Raises:
             StudioError: why one does not any more.
         """
-        stream = Stream()
-        call.stream.set(stream)
-        for right in rights:
-            self._streams[right.database.id][stream] = right
-        try:
-            yield
-        except BaseException as error:
-            if stream.close() or stream.lost is None:
-                raise
-            raise stream.lost from error
-        else:
-            stream.close()
-        finally:
+        with endable() as stream:
             for right in rights:
-                known = self._streams[right.database.id]
-                known.pop(stream, None)
-                if not known:
-                    del self._streams[right.database.id]
+                self._streams[right.database.id][stream] = right
+            try:
+                yield
+            finally:
+                for right in rights:
+                    known = self._streams[right.database.id]
+                    known.pop(stream, None)
+                    if not known:
+                        del self._streams[right.database.id]

@@ -149,6 +149,16 @@ async def test_methods_that_are_no_requests_to_an_api_are_refused(bun: Api, meth
     raw.close()
 
 
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+async def test_no_header_makes_another_method_of_one_that_may_be_called(
+    service: Service, header: str
+) -> None:
+    """Else who may only read deletes, and a deletion in production needs no confirmation."""
+    api = service.api("http://127.0.0.1:1", role="read_only")
+    assert await api.error("GET", "/books/1", headers={header: "DELETE"}) == (400, "INVALID_ARGUMENT")
+    await api.http.aclose()
+
+
 async def test_an_api_that_leads_back_here_is_found_out(service: Service) -> None:
     api = service.api("http://127.0.0.1:1")
     assert await api.error("GET", "/", headers={"via": "1.1 studio-databases"}) == (400, "INVALID_ARGUMENT")

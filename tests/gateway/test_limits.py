@@ -141,6 +141,15 @@ class TestRefusedCredentials:
         assert (await ask(http, "203.0.113.1", token(sub="right"))).status_code == 200
         assert_shape(await ask(http, "203.0.113.2", wrong), 401, "AUTH_INVALID_TOKEN")
 
+    async def test_a_network_of_ipv6_counts_as_one_address(self, http: httpx.AsyncClient) -> None:
+        wrong = token(secret="x" * 40)
+        # However an address is written: with zeros left out before its last four groups, in them, and behind.
+        hosts = ("2001:db8:5::1", "2001:db8:5:0:a:b:c:d", "2001:db8:5:0:1::", "2001:db8:5::b:0:0:1")
+        answers = [await ask(http, each, wrong) for each in hosts]
+        assert [each.status_code for each in answers] == [401, 401, 401, 429]
+        assert (await ask(http, "2001:db8:5:1::1", wrong)).status_code == 401, "another network"
+        assert (await ask(http, "2001:db8:5:1:0:1::", wrong)).status_code == 401
+
     async def test_over_grpc_too(self, limited: Gateway) -> None:
         metadata = (
             ("authorization", f"Bearer {token(secret='x' * 40)}"),

@@ -76,6 +76,16 @@ async def test_who_knows_a_keys_id_does_not_shut_its_holder_out() -> None:
 
 
 @pytest.mark.usefixtures("waits")
+async def test_a_network_of_ipv6_counts_as_one_address() -> None:
+    counts = Attempts(10, lambda: 0.0)
+    for number in range(10):
+        await counts.failed(f"2001:db8::{number:x}", "")
+    with pytest.raises(StudioError):
+        counts.check("2001:db8:0:0:ffff::1", "")
+    counts.check("2001:db8:0:1::1", "")
+
+
+@pytest.mark.usefixtures("waits")
 async def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "MAX_REMEMBERED", 3)
     counts = Attempts(10, lambda: 0.0)

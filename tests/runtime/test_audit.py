@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from services.runtime.access import Registered
 from services.runtime.audit import targets
-from services.runtime.audit.log import AuditLog
+from services.runtime.audit.log import AuditLog, Record
 from services.runtime.audit.notes import note_message
 from services.runtime.contract import DESCRIPTORS, Method, load_contract
 from services.runtime.errors import StudioError
@@ -237,6 +237,45 @@ async def test_a_full_spool_refuses_changes_before_anything_is_done_and_lets_rea
         lost, change = recorded(service)
         assert (lost.action, dict(lost.target)) == ("registry.audit.lost", {"events": "3"})
         assert change.outcome == "ok"
+
+
+async def test_a_stream_that_reads_is_on_disk_while_it_lasts_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.runtime.interceptors.audit.LASTS_S", 0.0)
+    announce, announced = Record.announce, list[bool]()
+
+    def announcing(record: Record) -> None:
+        announce(record)
+        announced.append(b"a:*" in on_disk(tmp_path))
+
+    monkeypatch.setattr(Record, "announce", announcing)
+    log = AuditLog.open("tests", settings(audit_spool_dir=str(tmp_path), audit_spool_max_bytes=1 << 20))
+    spool = log.spool
+
+    async def export(_: Request, __: Context) -> None:
+        before = len(announced)
+        await until(lambda: len(announced) > before)
+
+    method = load_contract().methods["/studio.redis.v1.BulkService/ExportKeys"]
+    step, context = Audit(log).wrap(method, export), cast("Context", None)
+    selection = common_pb2.KeySelection(pattern=common_pb2.Blob(value="a:*"))
+    asked = bulk.ExportKeysRequest(database_id=UUID, selection=selection)
+    await step(asked, context)
+    assert announced == [True]
+    batch = spool.batch(10, 1 << 20)
+    assert batch is not None
+    (event,) = [AuditEvent.FromString(each) for each in batch.events]
+    assert (event.effect, event.outcome, dict(event.target)) == ("reads", "ok", {"pattern": "a:*"})
+    spool.taken(batch.source, 2)
+    for size in (1000, 10):
+        while spool.read(b"x" * size):
+            pass
+    used = spool.used_bytes
+    await step(asked, context)
+    assert len(announced) == 2, "it goes on all the same"
+    assert spool.used_bytes == used, "what room is left is for changes"
+    log.close()
 
 
 async def test_a_second_process_on_the_directory_does_not_start(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.runtime.harness import until
 
 MIB = 1 << 20
 UNKNOWN = b"|unknown"
+DAMAGED = b"damaged"
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def take(spool: Spool) -> list[bytes]:
 
 
 def opened(directory: Path, max_bytes: int = MIB) -> Spool:
-    return Spool(directory, max_bytes, UNKNOWN)
+    return Spool(directory, max_bytes, UNKNOWN, DAMAGED)
 
 
 def as_killed(spool: Spool, directory: Path) -> Path:
@@ -106,7 +107,7 @@ async def test_a_killed_process_leaves_every_outcome_and_an_unknown_one_for_what
         "from pathlib import Path\n"
         "from services.runtime.audit.spool import Spool\n"
         "async def main():\n"
-        "    spool = Spool(Path(sys.argv[1]), 1 << 20, b'|unknown')\n"
+        "    spool = Spool(Path(sys.argv[1]), 1 << 20, b'|unknown', b'')\n"
         "    spool.end(spool.begin(b'one'), b'one, done')\n"
         "    spool.begin(b'two')\n"
         "    spool.amend(spool.begin(b'three'), b'three, more')\n"
@@ -155,6 +156,35 @@ async def test_a_torn_tail_costs_the_torn_event_alone(directory: Path, zeros: bo
         assert events[:2] == [b"event 0", b"event 1"]
         assert events[2:] in ([], [b"event 2|unknown"])
         second.close()
+
+
+@pytest.mark.parametrize("more", [0, 5000], ids=["the last file", "another one behind it"])
+async def test_damage_in_the_middle_is_told_and_what_was_there_is_kept(directory: Path, more: int) -> None:
+    first = opened(directory)
+    for number in range(9):
+        first.change(b"event %d" % number)
+    for number in range(more):
+        first.read(b"more %05d" % number)
+    first.flush()
+    left = as_killed(first, directory)
+    path = files(left)[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"event 4", b"event X"))
+    expected = [b"event 0", b"event 1", b"event 2", b"event 3", DAMAGED]
+    second = opened(left)
+    batch = second.batch(100, MIB)
+    assert batch is not None
+    assert (batch.first, batch.events) == (1, expected)
+    second.taken(batch.source, 6)
+    if more:
+        batch = second.batch(1, MIB)
+        assert batch is not None
+        assert batch.first == 10, "the numbers of other files stay: the registry sees which are missing"
+    assert take(second) == [b"more %05d" % each for each in range(more)]
+    second.close()
+    (kept,) = left.glob("*.damaged")
+    assert b"event 8" in kept.read_bytes()
+    assert kept.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_file_that_is_none_is_put_aside(directory: Path) -> None:

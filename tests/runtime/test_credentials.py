@@ -136,7 +136,7 @@ async def test_a_revoked_key_is_refused_and_its_streams_end(service: Service) ->
     caller = await service.known.resolve(key.text)
 
     async def stream() -> None:
-        async with service.known.while_valid(caller):
+        with service.known.while_valid(caller):
             service.registry.revoke(key)
             await asyncio.Event().wait()
 
@@ -144,6 +144,28 @@ async def test_a_revoked_key_is_refused_and_its_streams_end(service: Service) ->
         await stream()
     assert service.known.known(key.text) is None
     assert "none like it" in (await service.refusal(key)).message
+
+
+async def test_a_stream_outlasts_its_expired_credential_by_a_bounded_time(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "OUTLASTS_S", 0.0)
+
+    async def stream(caller: Caller) -> str:
+        with service.known.while_valid(caller):
+            with contextlib.suppress(asyncio.CancelledError):  # as drivers do, once
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+        return "ended by itself"
+
+    for credential in (Credential.TOKEN, Credential.SESSION, Credential.API_KEY):
+        caller = Caller("ada", ROLE_DEVELOPER, credential=credential, expires_at=time.time() - 60)
+        async with asyncio.timeout(20):
+            with pytest.raises(StudioError, match="expired meanwhile"):
+                await stream(caller)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0, "and whoever served it can go on"
 
 
 async def test_an_answer_that_a_revocation_overtakes_does_not_count(service: Service) -> None:

@@ -102,6 +102,8 @@ async def test_a_cookie_adds_nothing_to_a_token(system: LocalSystem, attacker: h
         {"origin": "http://{host}@elsewhere.example", "x-csrf-token": "{csrf}"},
         {"origin": "http://{host}.elsewhere.example", "x-csrf-token": "{csrf}"},
         {"origin": "http://elsewhere.example#{host}", "x-csrf-token": "{csrf}"},
+        {"origin": "http://[{host}", "x-csrf-token": "{csrf}"},
+        {"origin": "null", "x-csrf-token": "{csrf}"},
         {"sec-fetch-site": "cross-site", "x-csrf-token": "{csrf}"},
         {"x-studio-session": "1"},
     ],

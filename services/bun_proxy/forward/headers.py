@@ -68,6 +68,7 @@ _NOT_IN_TRAILERS = (
 _SESSION_COOKIES = frozenset(name.lower().encode() for name in COOKIES)
 _CSRF_TOKEN = CSRF_TOKEN.encode()
 _PLACES = frozenset({b"location", b"content-location"})
+_OTHER_METHOD = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 _FORWARDED_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -139,6 +140,11 @@ def values(headers: Headers, name: bytes) -> Iterator[bytes]:
 def has_token(headers: Headers, name: bytes, token: bytes) -> bool:
     """Whether a header that is a list names something; `token` in lower case."""
     return any(token == each.strip() for value in values(headers, name) for each in value.lower().split(b","))
+
+
+def asks_for_another_method(headers: Headers) -> bool:
+    """Whether an API may take the request for one of another method than it has, and was judged by."""
+    return any(name in _OTHER_METHOD for name, _ in headers)
 
 
 def has_passed_here(headers: Headers) -> bool:

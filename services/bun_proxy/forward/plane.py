@@ -167,6 +167,12 @@ def _check(incoming: Incoming) -> None:
             "Upgrades, such as to a WebSocket, are not forwarded.",
             hint="Connect to the API itself.",
         )
+    if headers.asks_for_another_method(incoming.headers):
+        raise StudioError(
+            e.ERROR_REASON_INVALID_ARGUMENT,
+            "A header such as X-HTTP-Method-Override, which makes another method of the request's, is not forwarded.",
+            hint="Send the request with that method itself.",
+        )
     if headers.has_passed_here(incoming.headers):
         raise StudioError(
             e.ERROR_REASON_INVALID_ARGUMENT,

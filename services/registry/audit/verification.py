@@ -1,5 +1,7 @@
 """Follows the whole chain and names the first row that is not as it was recorded: what `verify-audit` does.
 
+The chain shows what became of rows; that no event was kept from becoming one, `sources` shows.
+
 In one snapshot, so that what is recorded or goes by its age meanwhile is no finding; row by row, so that a log of any
 size passes through little memory.
 """
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from services.registry.audit.chain import BEGINNING, ChainKeys, Link, Walk, row_hash
 from services.registry.audit.rows import LINE, TABLE, sequence_of
+from services.registry.audit.sources import Sources
 from services.registry.stored_values import Session
 
 NEIGHBOURS = 50
@@ -74,11 +77,15 @@ def _verify(connection: Session, keys: ChainKeys, since: Link | None) -> Finding
     if found.fault:
         return found
     walk = Walk(keys, found.start)
-    fault, misfit = _follow(connection, walk, head)
+    sources = Sources(from_the_beginning=found.start == BEGINNING)
+    fault, misfit = _follow(connection, walk, head, sources)
     if misfit:
         # Leaving the one statement before its end has aborted the transaction.
         connection.execute("ROLLBACK")
         fault = _about(connection, walk.at, *misfit, keys)
+    if not fault:
+        # In the order of the walk: what is missing from the log comes before what is noted beside it.
+        fault = sources.fault or sources.compare(connection)
     return replace(found, rows=walk.at.sequence - found.start.sequence, fault=fault)
 
 
@@ -100,7 +107,9 @@ def _compare(connection: Session, since: Link, head: Link, checkpoint: Link) -> 
     return ""
 
 
-def _follow(connection: Session, walk: Walk, head: Link) -> tuple[str, tuple[bytes, bytes] | None]:
+def _follow(
+    connection: Session, walk: Walk, head: Link, sources: Sources
+) -> tuple[str, tuple[bytes, bytes] | None]:
     """What is wrong, or the row whose hash does not fit."""
     with contextlib.closing(_rows(connection, f"sequence > {walk.at.sequence}")) as rows:
         for line, digest in rows:
@@ -114,6 +123,7 @@ def _follow(connection: Session, walk: Walk, head: Link) -> tuple[str, tuple[byt
                 return _missing(expected, min(sequence - 1, head.sequence)), None
             if not walk.fits(line, digest):
                 return "", (line, digest)
+            sources.follow(line)
     if walk.at.sequence < head.sequence:
         return _missing(walk.at.sequence + 1, head.sequence), None
     if walk.at != head:

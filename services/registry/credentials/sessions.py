@@ -76,6 +76,7 @@ class Sessions:
                 retry_after_s=60,
             )
         if caller.credential is Credential.TOKEN and caller.credential_id:
+            self._credentials.check(caller)  # again: another call may have come first since
             await self._end(caller.credential_id)
         now = time.time()
         session = dataclasses.replace(

@@ -37,6 +37,9 @@ DENIED_REASONS = frozenset(
 READS_LOST = "registry.audit.lost"
 """Action of the event that says how many reads could not be recorded."""
 
+DAMAGED = "registry.audit.damaged"
+"""Action of the event that stands for those that were lost because a file of a spool was damaged."""
+
 CLOCKS_DIFFER_S = 0.05
 """A caller's deadline passes on its own clock first, by the way the request took."""
 
@@ -124,6 +127,13 @@ def lost(count: int, *, at: float, service: str) -> bytes:
         outcome=FAILED,
         reason=e.ErrorReason.Name(e.ERROR_REASON_AUDIT_UNAVAILABLE).removeprefix("ERROR_REASON_"),
         service=service,
+    ).SerializeToString()
+
+
+def damaged(service: str) -> bytes:
+    """The event for those that can't be read any more; the registry says when it came."""
+    return AuditEvent(
+        action=DAMAGED, effect=EFFECTS[access.EFFECT_CHANGES], outcome=UNKNOWN, service=service
     ).SerializeToString()
 
 

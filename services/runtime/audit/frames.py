@@ -1,11 +1,12 @@
 """How the spool's files are laid out: a header, then frames, each with a checksum.
 
 A process can be killed in the middle of a write: what follows the last whole frame is no frame, and is told by its
-length or its checksum.
+length or its checksum. Where whole frames follow again, nothing was torn: the file was damaged.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ FRAME_BYTES = _FRAME.size
 """Bytes of a frame without its payload."""
 MAX_PAYLOAD_BYTES = 16 << 10
 """More than any event has: a length beyond it is damage, not something to wait for."""
+
+# Where a frame may begin: a length below 64 KiB, and one of the kinds. Looked ahead at: they may overlap.
+_MAY_BEGIN = re.compile(rb"(?=..\x00\x00.{4}[\x01-\x03])", re.DOTALL)
 
 _crc32 = zlib.crc32
 _pack = _FRAME.pack
@@ -86,3 +90,10 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame]:
         if _crc32(payload, call & 0xFFFFFFFF) != crc:
             return
         yield Frame(kind, call, payload, offset)
+
+
+def goes_on(data: bytes, offset: int) -> bool:
+    """Whether a whole frame begins somewhere behind an offset at which there is none."""
+    return any(
+        next(scan(data, each.start()), None) is not None for each in _MAY_BEGIN.finditer(data, offset + 1)
+    )

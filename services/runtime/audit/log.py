@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
@@ -14,7 +15,7 @@ from google.protobuf.descriptor_pool import Default
 from services.runtime import metrics
 from services.runtime.audit import events, targets
 from services.runtime.audit.segments import SpoolUnusableError
-from services.runtime.audit.spool import Spool, SpoolFullError
+from services.runtime.audit.spool import READS_SHARE, Spool, SpoolFullError
 from services.runtime.context import Caller
 from services.runtime.contract import Method
 from services.runtime.errors import StudioError
@@ -101,7 +102,9 @@ class AuditLog:
                 "audit.spool_not_kept", consequence="set AUDIT_SPOOL_DIR, or events end with the process"
             )
         try:
-            spool = Spool(Path(directory), settings.audit_spool_max_bytes, events.unknown())
+            spool = Spool(
+                Path(directory), settings.audit_spool_max_bytes, events.unknown(), events.damaged(service)
+            )
         except SpoolUnusableError as error:
             raise SystemExit(f"configuration: AUDIT_SPOOL_DIR {error}") from None
         opened = cls(service, spool)
@@ -185,6 +188,11 @@ class Record:
             self._number = self._recipe.audit.spool.begin(self._serialized())
         except SpoolFullError:
             raise unavailable() from None
+
+    def announce(self) -> None:
+        """Writes the intent of a read that lasts, where there is room for it: what dies with it has read something."""
+        with contextlib.suppress(SpoolFullError):
+            self._number = self._recipe.audit.spool.begin(self._serialized(), READS_SHARE)
 
     def note(self, names: Mapping[str, str]) -> None:
         """Adds names; an intent is written again with them, so that they are known if the process dies."""

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -20,6 +21,8 @@ from services.runtime.audit.frames import Kind
 from services.runtime.logs import get_logger
 
 LOCK = "lock"
+DAMAGED = ".damaged"
+"""Ends the name of a file that can't be read as it should be, kept for whoever wants to look."""
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
@@ -76,7 +79,7 @@ def lock(directory: Path) -> int:
     return held
 
 
-def recover(directory: Path, unknown: bytes) -> tuple[int, list[Segment]]:
+def recover(directory: Path, unknown: bytes, damaged: bytes) -> tuple[int, list[Segment]]:
     """What earlier runs left: the number of the last run, and its files, oldest first.
 
     Calls that had begun and of which nothing more is known become events now, in the file of their own run: killed in
@@ -85,6 +88,7 @@ def recover(directory: Path, unknown: bytes) -> tuple[int, list[Segment]]:
     Args:
         directory: locked by this process.
         unknown: what a begun event lacks: that its outcome is not known.
+        damaged: the event that says that others can't be read.
 
     Raises:
         SpoolUnusableError: a file can't be read or written.
@@ -97,10 +101,13 @@ def recover(directory: Path, unknown: bytes) -> tuple[int, list[Segment]]:
             run = int(path.name[:8])
             if run != last_run:
                 last_run, begun = run, {}
-            segment = _read(path, begun)
+            ends_run = place + 1 == len(paths) or int(paths[place + 1].name[:8]) != run
+            segment, is_whole = _read(path, begun)
             if segment is not None:
                 found.append(segment)
-            ends_run = place + 1 == len(paths) or int(paths[place + 1].name[:8]) != run
+                # Its number must be one of those that can't be read: what has a file of its own keeps its numbers.
+                if not is_whole and (ends_run or _first_of(paths[place + 1]) > segment.end):
+                    _append(segment, [frames.frame(Kind.EVENT, 0, damaged)])
             if ends_run and begun and segment is not None:
                 _append(
                     segment, [frames.frame(Kind.OUTCOME, call, was + unknown) for call, was in begun.items()]
@@ -111,15 +118,19 @@ def recover(directory: Path, unknown: bytes) -> tuple[int, list[Segment]]:
     return last_run, found
 
 
-def _read(path: Path, begun: dict[int, bytes]) -> Segment | None:
-    """What a file holds; what is torn at its end is cut off."""
+def _first_of(path: Path) -> int:
+    """Number of a file's first event, by its name."""
+    return int(path.stem[9:])
+
+
+def _read(path: Path, begun: dict[int, bytes]) -> tuple[Segment | None, bool]:
+    """What a file holds, and whether that is all; what is torn at its end is cut off."""
     data = path.read_bytes()
     known = frames.read_header(data)
     if known is None:
         log.error("audit.spool_damaged", file=path.name, lost_bytes=len(data))
-        # Kept for whoever wants to look, but no file of the spool any more.
-        path.rename(path.with_suffix(".damaged"))
-        return None
+        path.rename(path.with_suffix(DAMAGED))
+        return None, False
     segment = Segment(path, known[0], known[1], frames.HEADER_BYTES)
     for each in frames.scan(data, frames.HEADER_BYTES):
         segment.size = each.end
@@ -129,10 +140,16 @@ def _read(path: Path, begun: dict[int, bytes]) -> Segment | None:
         segment.events += 1
         if each.kind == Kind.OUTCOME:
             begun.pop(each.call, None)
+    is_whole = True
     if segment.size < len(data):
-        log.warning("audit.spool_torn", file=path.name, cut_bytes=len(data) - segment.size)
+        is_whole = not frames.goes_on(data, segment.size)
+        if is_whole:
+            log.warning("audit.spool_torn", file=path.name, cut_bytes=len(data) - segment.size)
+        else:
+            log.error("audit.spool_damaged", file=path.name, lost_bytes=len(data) - segment.size)
+            shutil.copy(path, path.with_suffix(DAMAGED))
         os.truncate(path, segment.size)
-    return segment
+    return segment, is_whole
 
 
 def _append(segment: Segment, entries: list[bytes]) -> None:

@@ -74,12 +74,13 @@ class Spool:
         directory: made where it is missing.
         max_bytes: of all its files together.
         unknown: appended to what was begun by a run that was killed (`segments.recover`).
+        damaged: the event that stands for those that can't be read any more.
 
     Raises:
         SpoolUnusableError: another process uses it, or it can't be written.
     """
 
-    def __init__(self, directory: Path, max_bytes: int, unknown: bytes) -> None:
+    def __init__(self, directory: Path, max_bytes: int, unknown: bytes, damaged: bytes) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
         self._segment_bytes = min(MAX_SEGMENT_BYTES, max_bytes // SEGMENTS)
@@ -100,7 +101,7 @@ class Spool:
         """Set while there is something to take away."""
         self._lock = segments.lock(directory)
         try:
-            run, self._segments = segments.recover(directory, unknown)
+            run, self._segments = segments.recover(directory, unknown, damaged)
             if self._segments:
                 self._started_at = self._segments[0].path.stat().st_mtime
         except BaseException:
@@ -142,15 +143,19 @@ class Spool:
         of_earlier_run = self._oldest_source != self._source
         return max(0.0, time.time() - (self._started_at if of_earlier_run else self._ages.since(self._at)))
 
-    def begin(self, intent: bytes) -> int:
+    def begin(self, intent: bytes, share: float = 1.0) -> int:
         """Writes that a call is about to change something; returns the number for `end`.
+
+        Args:
+            intent: what is known of it.
+            share: part of the spool that may be full afterwards.
 
         Raises:
             SpoolFullError: the call must not go on.
         """
         call = self._calls_begun + 1
         entry = frames.frame(Kind.INTENT, call, intent)
-        if self.used_bytes + len(entry) + (len(self._open) + 1) * OUTCOME_BYTES > self._max_bytes:
+        if self.used_bytes + len(entry) + (len(self._open) + 1) * OUTCOME_BYTES > self._max_bytes * share:
             raise SpoolFullError
         self._write(entry)
         self._calls_begun = call

@@ -1,8 +1,8 @@
 """Slows down whoever tries credentials: each wrong one makes the next answer from there come later, then it is 429.
 
-Counted by the client's address and by the API key's id that was tried. A count falls by one every few seconds. What can
-be told without asking anybody is looked at all the same, so that nobody who shows a valid token, or a key that is known
-here, is shut out by somebody else at his address.
+Counted by the client's address (of IPv6 its network) and by the API key's id that was tried. A count falls by one every
+few seconds. What can be told without asking anybody is looked at all the same, so that nobody who shows a valid token,
+or a key that is known here, is shut out by somebody else at his address.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from services.runtime.client_address import network
 from services.runtime.errors import StudioError
 from studio.options.v1.errors_pb2 import ERROR_REASON_RESOURCE_EXHAUSTED
 
@@ -57,7 +58,7 @@ class Attempts:
         """
         if not self._most or not self._counts:
             return
-        at_address = self._failures(address)
+        at_address = self._failures(network(address))
         # An id is no secret: whoever knows one must not be able to shut its holder out, who is elsewhere.
         if at_address >= self._most or (key_id and at_address and self._failures(key_id) >= self._most):
             raise _too_many()
@@ -70,7 +71,7 @@ class Attempts:
         """
         if not self._most:
             return
-        worst = max((self._count(each) for each in (address, key_id) if each), default=0.0)
+        worst = max((self._count(each) for each in (network(address), key_id) if each), default=0.0)
         if worst > self._most:
             raise _too_many()
         delay_s = min(LONGEST_S, STEP_S * (worst - FREE))

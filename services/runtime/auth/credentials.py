@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -24,6 +25,7 @@ from services.runtime.context import Caller, Credential
 from services.runtime.errors import StudioError
 from services.runtime.gate import Gate
 from services.runtime.logs import get_logger
+from services.runtime.rights import Stream, endable
 
 MAX_KEYS = 10_000
 """API keys remembered, as many as a watch may name; the one unused for the longest is forgotten first."""
@@ -36,6 +38,9 @@ QUESTIONS, WAITING = 16, 200
 """Questions to the source at a time, and how many more may wait; one more is refused with 429."""
 SILENCE_S = 15.0
 """A watch that says nothing for so long is dead: there is a heartbeat every 5 s."""
+OUTLASTS_S = 900.0
+"""Seconds for which a stream may go on when its credential has expired: work that has begun is mostly done by then, and
+nobody watches for ever with a token of an hour."""
 NOTE_USE_EVERY_S = 60.0
 """How often the registry hears which keys have been used."""
 
@@ -114,7 +119,7 @@ class Credentials:
         self._asking: dict[tuple[str, bytes], asyncio.Task[Answer]] = {}
         self._gate = Gate(QUESTIONS, WAITING, "Too many API keys that are not known yet are being looked up.")
         self._used: set[str] = set()
-        self._streams: dict[str, set[asyncio.Timeout]] = {}
+        self._streams: dict[str, set[Stream]] = {}
         self._synced = False
         self._good_until = float("-inf")
         self._generation = 0
@@ -181,30 +186,28 @@ class Credentials:
                 "Whether the session still counts can't be known now: the registry can't be reached."
             )
 
-    @contextlib.asynccontextmanager
-    async def while_valid(self, caller: Caller) -> AsyncIterator[None]:
-        """Ends what is done inside when the caller's API key or session ends.
+    @contextlib.contextmanager
+    def while_valid(self, caller: Caller) -> Iterator[None]:
+        """Ends what is done inside when the caller's credential ends; `OUTLASTS_S` after it where it has expired.
 
         Raises:
             StudioError: AUTH_INVALID_TOKEN, then.
         """
-        scope = asyncio.timeout(None)
         ids = _ids(caller)
-        for each in ids:
-            self._streams.setdefault(each, set()).add(scope)
-        try:
-            async with scope:
-                yield
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise ended("The API key or session has ended meanwhile.") from None
-        finally:
+        with endable() as stream:
+            expiry = _end_at(stream, caller.expires_at)
             for each in ids:
-                scopes = self._streams[each]
-                scopes.discard(scope)
-                if not scopes:
-                    del self._streams[each]
+                self._streams.setdefault(each, set()).add(stream)
+            try:
+                yield
+            finally:
+                if expiry is not None:
+                    expiry.cancel()
+                for each in ids:
+                    streams = self._streams[each]
+                    streams.discard(stream)
+                    if not streams:
+                        del self._streams[each]
 
     async def watch(self) -> None:
         """Hears what ends, for ever; reconnects when the source was away."""
@@ -247,9 +250,8 @@ class Credentials:
         self._used.discard(id_)
         self._ended[id_] = max(now + forget_after_s, self._ended.get(id_, now))
         self._forget(now)
-        for scope in self._streams.get(id_, ()):
-            if not scope.expired():
-                scope.reschedule(now)
+        for stream in self._streams.get(id_, ()):
+            stream.end(ended("The API key or session has ended meanwhile."))
 
     async def aclose(self) -> None:
         """Ends what is asked."""
@@ -335,8 +337,17 @@ def _refusal(verdict: Verdict) -> StudioError:
     return WrongCredentialError("The API key is not valid: there is none like it.")
 
 
+def _end_at(stream: Stream, expires_at: float) -> asyncio.TimerHandle | None:
+    """Ends a stream some time after its credential, which ends at `expires_at` seconds since 1970; None if never."""
+    if math.isinf(expires_at):
+        return None
+    left_s = max(0.0, expires_at - time.time()) + OUTLASTS_S
+    why = ended("The token, API key or session has expired meanwhile.")
+    return asyncio.get_running_loop().call_later(left_s, stream.end, why)
+
+
 def _ids(caller: Caller) -> tuple[str, ...]:
     """What ends this caller's credential when it ends: itself, and the API key that a session was opened with."""
     if caller.credential is Credential.SESSION and caller.subject.startswith(api_keys.SUBJECT_PREFIX):
         return (caller.credential_id, caller.subject.removeprefix(api_keys.SUBJECT_PREFIX))
-    return (caller.credential_id,)
+    return (caller.credential_id,) if caller.credential_id else ()

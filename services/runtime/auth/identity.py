@@ -144,9 +144,12 @@ def is_own(origin: str, headers: dict[str, str]) -> bool:
 
     The scheme does not count: where a load balancer in front ends TLS, the gateway does not know it.
     """
-    parts = urlsplit(origin)
     authority = headers.get(AUTHORITY, "").lower()
-    return bool(authority) and _host(parts.netloc.lower()) == _host(authority)
+    try:
+        host = urlsplit(origin).netloc.lower()
+    except ValueError:  # `http://[`: no browser's
+        return False
+    return bool(authority) and _host(host) == _host(authority)
 
 
 def is_over_https(headers: dict[str, str]) -> bool:

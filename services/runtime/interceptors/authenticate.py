@@ -6,16 +6,12 @@ from google.protobuf.message import Message
 
 from services.runtime import context as call
 from services.runtime.auth.identity import Identity
-from services.runtime.context import Credential
 from services.runtime.contract import Method
 from services.runtime.interceptors.chain import Context, Handler, Request
 
-REVOCABLE = frozenset({Credential.API_KEY, Credential.SESSION})
-"""What can end before its time."""
-
 
 class Authenticate:
-    """Knows the caller of each call; a stream ends when its caller's API key or session does.
+    """Knows the caller of each call; a stream ends with its caller's credential.
 
     Args:
         identity: knows callers.
@@ -33,8 +29,8 @@ class Authenticate:
         async def authenticated(request: Request, context: Context) -> Message | None:
             caller = await self._identity.caller(context.invocation_metadata() or ())
             call.caller.set(caller)
-            if lasts and caller.credential in REVOCABLE:
-                async with self._identity.credentials.while_valid(caller):
+            if lasts and not caller.is_service:
+                with self._identity.credentials.while_valid(caller):
                     return await handler(request, context)
             return await handler(request, context)
 

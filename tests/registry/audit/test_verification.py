@@ -152,6 +152,44 @@ async def test_tampering_is_found(log: str, db: Session) -> None:
     assert wrong == {}
 
 
+async def test_what_was_kept_out_of_the_log_is_found(migrated_url: str, db: Session) -> None:
+    """Whoever makes the registry take new events for those that it has."""
+    source = str(uuid.uuid4())
+    connections = pool(migrated_url)
+    await connections.open()
+    recorder = StoredEvents(connections, KEYS)
+
+    async def send(first: int) -> int:
+        return await recorder.record(source, first, events(2), service="redis_svc")
+
+    def claim(following: int) -> None:
+        db.execute("UPDATE platform.audit_sources SET next_sequence = %s", (following,))
+
+    try:
+        assert await send(1) == 3
+        assert await send(5) == 7, "and one says that 3 and 4 never came"
+        assert (verify(migrated_url).rows, verify(migrated_url).fault) == (5, "")
+        claim(9)
+        assert await send(7) == 9
+        assert count(db) == 5, "not recorded"
+        assert verify(migrated_url).fault == (
+            f"of source {source} the last event is 6, and platform.audit_sources says 8: it was changed"
+        )
+        assert await send(9) == 11
+        found = verify(migrated_url).fault
+        assert found.startswith(f"row 6 is event 9 of source {source}, whose last one is 6"), found
+        claim(7)
+        assert verify(migrated_url, since=Link(*last_row(db))).fault == "", "what is newer is right"
+    finally:
+        await connections.aclose()
+
+
+def last_row(db: Session) -> tuple[int, bytes]:
+    row = db.execute(f"SELECT sequence, hash FROM {LOG} ORDER BY sequence DESC LIMIT 1".encode()).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
 async def test_what_is_right_is_right_whatever_the_session_says(log: str, db: Session) -> None:
     db.execute(
         f"ALTER DATABASE {db.info.dbname} SET TimeZone = 'Asia/Kathmandu';"
@@ -183,6 +221,12 @@ async def test_a_cut_at_the_end_shows_against_a_head_that_was_noted(log: str, db
     db.execute(f"DELETE FROM {LOG} WHERE sequence > 9".encode())
     db.execute(
         f"UPDATE {CHAIN} SET (sequence, hash) = (SELECT sequence, hash FROM {LOG} WHERE sequence = 9)".encode()
+    )
+    assert "the last event is 1, and platform.audit_sources says 4" in verify(log).fault
+    # Whoever knows of that, too:
+    db.execute(
+        f"UPDATE platform.audit_sources SET next_sequence = 2"
+        f" WHERE source = (SELECT source FROM {LOG} WHERE sequence = 9)".encode()
     )
     assert verify(log).fault == ""
     assert verify(log, since=noted).fault == "rows 10 to 12 are missing"
