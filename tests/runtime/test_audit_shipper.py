@@ -98,6 +98,26 @@ async def test_the_next_start_ships_what_was_left(open_log: Callable[[], AuditLo
     assert store.events == [b"%d-%02d" % (start, number) for start in range(3) for number in range(25)]
 
 
+async def test_what_was_never_sent_is_not_taken_for_stored(
+    open_log: Callable[[], AuditLog], output: Output
+) -> None:
+    """Somebody has changed what the registry notes of this source."""
+    log, store = open_log(), Store()
+    ship = Shipper(log, store.send)
+    log.spool.change(b"one")
+    await ship.drain()
+    store.next[str(log.spool.source)] = 9
+    log.spool.change(b"two")
+    async with shipping(log, store):
+        await until(lambda: output.of("audit.not_shipped"))
+        assert log.spool.waiting == 1
+        assert "audit_sources was changed" in output.of("audit.not_shipped")[0]["error"]
+        store.next[str(log.spool.source)] = 2
+        await until(lambda: not log.spool.waiting)
+    assert store.events == [b"one", b"two"]
+    log.close()
+
+
 async def test_a_stop_waits_a_moment_for_what_is_left_and_no_longer(
     open_log: Callable[[], AuditLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:

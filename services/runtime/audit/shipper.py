@@ -20,6 +20,7 @@ from services.runtime.backoff import Backoff
 from services.runtime.errors import StudioError
 from services.runtime.logs import get_logger
 from services.runtime.service_client import open_channel
+from studio.options.v1.errors_pb2 import ERROR_REASON_AUDIT_UNAVAILABLE
 from studio.registry.v1.audit_service_pb2 import RecordEventsRequest, RecordEventsResponse
 
 SHIP_EVERY_S = 0.25
@@ -59,6 +60,7 @@ class Shipper:
         self._send = send
         self._backoff = Backoff()
         self._is_away = False
+        self._sent = 0
 
     async def run(self) -> None:
         """Ships for ever."""
@@ -83,7 +85,9 @@ class Shipper:
         if batch is None:
             return False
         try:
+            self._note_sent(batch)
             expected = await self._send(batch)
+            self._check(batch, expected)
         except (StudioError, grpc.aio.AioRpcError, OSError) as error:
             self._failed(error)
             return False
@@ -97,6 +101,23 @@ class Shipper:
         self._backoff.reset()
         self._audit.note_lost()
         return True
+
+    def _note_sent(self, batch: Batch) -> None:
+        if batch.source == self._audit.spool.source:
+            self._sent = max(self._sent, batch.first + len(batch.events) - 1)
+
+    def _check(self, batch: Batch, expected: int) -> None:
+        """Refuses to believe that something is stored that was never sent: then it would be lost without a trace.
+
+        Raises:
+            StudioError: AUDIT_UNAVAILABLE.
+        """
+        if batch.source == self._audit.spool.source and expected > self._sent + 1:
+            raise StudioError(
+                ERROR_REASON_AUDIT_UNAVAILABLE,
+                f"the registry has event {expected - 1} of {batch.source}, of which {self._sent} were sent: "
+                "platform.audit_sources was changed",
+            )
 
     def _failed(self, error: Exception) -> None:
         if self._is_away:

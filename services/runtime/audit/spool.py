@@ -131,6 +131,11 @@ class Spool:
         return left + self._next - (self._at if oldest == self._source else 1)
 
     @property
+    def source(self) -> uuid.UUID:
+        """Under which this run's events are numbered."""
+        return self._source
+
+    @property
     def max_bytes(self) -> int:
         """Bytes that it may hold."""
         return self._max_bytes
