@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from services.runtime.audit.log import Record
     from services.runtime.contract import Method
     from services.runtime.rights import Stream
+
+
+Headers: TypeAlias = tuple[tuple[str, str | bytes], ...]
+"""Names and values, in the order in which they came."""
+
+
+class HasMetadata(Protocol):
+    """gRPC's context of a call, as far as its headers go."""
+
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
+        """The headers."""
 
 
 class Credential(StrEnum):
@@ -75,8 +87,19 @@ database: ContextVar[Registered | None] = ContextVar("database", default=None)
 """The registered database that the call is about, once `authorize` has found it: also where it then refuses."""
 stream: ContextVar[Stream | None] = ContextVar("stream", default=None)
 """The call itself, where it lasts and may have to end before it is done."""
+_headers: ContextVar[tuple[HasMetadata, Headers] | None] = ContextVar("headers", default=None)
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """Time of the event loop at which the caller stops waiting."""
+
+
+def headers_of(context: HasMetadata) -> Headers:
+    """The headers of a call, names in lower case: gRPC makes them anew, some 20 µs long, each time it is asked."""
+    known = _headers.get()
+    if known is not None and known[0] is context:
+        return known[1]
+    found = tuple(context.invocation_metadata() or ())
+    _headers.set((context, found))
+    return found
 
 
 def current_caller() -> Caller:
@@ -117,4 +140,5 @@ def shared() -> Context:
     context.run(record.set, None)
     context.run(database.set, None)
     context.run(stream.set, None)
+    context.run(_headers.set, None)
     return context

@@ -211,7 +211,7 @@ async def _answered(opened: Opened, context: Context) -> sessions_pb.Session:
 
 
 def _headers(context: Context) -> dict[str, str]:
-    return identity.read_headers(context.invocation_metadata() or ())
+    return identity.read_headers(call.headers_of(context))
 
 
 def _session(opened: Opened) -> sessions_pb.Session:

@@ -27,7 +27,7 @@ class Authenticate:
         lasts = method.server_streaming or method.client_streaming
 
         async def authenticated(request: Request, context: Context) -> Message | None:
-            caller = await self._identity.caller(context.invocation_metadata() or ())
+            caller = await self._identity.caller(call.headers_of(context))
             call.caller.set(caller)
             if lasts and not caller.is_service:
                 with self._identity.credentials.while_valid(caller):

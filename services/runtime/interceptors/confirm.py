@@ -106,7 +106,7 @@ def _bound(request: Message, without: Collection[str], *, without_bodies: bool) 
 
 
 def _token(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
+    for key, value in call.headers_of(context):
         if key == confirmation.HEADER and isinstance(value, str):
             return value
     return ""

@@ -69,7 +69,7 @@ def _told(context: Context) -> tuple[str, str | None, str]:
     """The id of the call, the client's address and the trace as the headers have them."""
     request_id = traceparent = ""
     address = None
-    for key, value in context.invocation_metadata() or ():
+    for key, value in call.headers_of(context):
         if key == HEADER:
             if isinstance(value, str) and _VALID.fullmatch(value):
                 request_id = value
