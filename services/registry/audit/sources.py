@@ -51,7 +51,7 @@ class Sources:
             after = before.sequence if before is not None else 0
             self.fault = (
                 f"row {sequence_of(line)} is event {sequence} of source {source}, whose last one is {after}: "
-                "platform.audit_sources was changed"
+                "those between were cut off, or kept out of the log by a change of platform.audit_sources"
             )
         is_lost = line.split(b"\t", _ACTION + 1)[_ACTION] == LOST_ACTION.encode()
         self._last[source] = _Last(sequence, is_lost)
@@ -72,6 +72,6 @@ class Sources:
                 continue
             return (
                 f"of source {source} the last event is {last.sequence}, and platform.audit_sources says "
-                f"{following - 1}: it was changed"
+                f"{following - 1}: it was changed, or the end of the log cut off"
             )
         return ""
