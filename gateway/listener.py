@@ -118,7 +118,7 @@ def _paths_and_headers(settings: GatewaySettings) -> Config:
         # Nobody is internal: else loopback and private peers may set `x-envoy-*` headers, retries among them.
         # An empty list means the default, which is all of those; this network is nobody's.
         "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
-        "early_header_mutation_extensions": [_strip_internal_headers()],
+        "early_header_mutation_extensions": [_strip_headers(settings)],
         # An id of our own on each request, the same one in the log, at the services and in the answer.
         "generate_request_id": True,
         "preserve_external_request_id": False,
@@ -129,10 +129,10 @@ def _paths_and_headers(settings: GatewaySettings) -> Config:
     }
 
 
-def _strip_internal_headers() -> Config:
-    """Removes what only this system may say, before routing looks at it."""
+def _strip_headers(settings: GatewaySettings) -> Config:
+    """Removes what only this system may say, before tracing and routing look at it."""
     prefixes = ("x-envoy-", "x-studio-")
-    names = ("x-connection-encrypted",)
+    names = ("x-connection-encrypted", *tracing.ignored_headers(settings))
     removals: list[Config] = [
         {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}} for prefix in prefixes
     ]

@@ -58,6 +58,12 @@ def tracing(settings: GatewaySettings) -> Config:
     }
 
 
+def ignored_headers(settings: GatewaySettings) -> tuple[str, ...]:
+    """What clients have no say in: with a sampler that asks no parent, which requests are traced, and as what."""
+    is_own = settings.is_traced and not settings.otel_traces_sampler.startswith("parentbased_")
+    return ("traceparent", "tracestate") if is_own else ()
+
+
 def caller_trace_id(settings: GatewaySettings) -> list[Config]:
     """A filter that keeps the id in a caller's `traceparent` for the log, where Envoy has no trace of its own."""
     if settings.is_traced:

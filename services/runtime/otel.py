@@ -145,11 +145,12 @@ def _context(traceparent: str) -> contexts.Context:
 
 
 def _sampler(settings: TraceSettings) -> sampling.Sampler:
+    """Whoever calls a service is of this system, so its word counts; outside of it begins at the gateway."""
     part = settings.sampled_part()
     root: sampling.Sampler = sampling.TraceIdRatioBased(part)
     if part in {0.0, 1.0}:
         root = sampling.ALWAYS_ON if part else sampling.ALWAYS_OFF
-    return sampling.ParentBased(root) if settings.otel_traces_sampler.startswith("parentbased_") else root
+    return sampling.ParentBased(root)
 
 
 def _instance() -> dict[str, str]:

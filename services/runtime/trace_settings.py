@@ -42,7 +42,8 @@ class TraceSettings(Settings):
     otel_resource_attributes: str | None = None
     """`name=value,…` on every span: of the place where it runs, say."""
     otel_traces_sampler: Sampler = "parentbased_always_on"
-    """Which requests are traced; `parentbased_…` leaves it to the caller's `traceparent`, where there is one."""
+    """Which requests are traced. `parentbased_…` leaves it to the caller's `traceparent`, where there is one; without
+    that prefix the gateway ignores it. Services follow their callers in any case."""
     otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
     """Of `…traceidratio`: the part of requests that is traced, from 0 to 1."""
     otel_sdk_disabled: bool = False

@@ -176,6 +176,14 @@ def test_every_job_that_is_scraped_is_a_process(texts: dict[str, str]) -> None:
         assert {job["job_name"] for job in config["scrape_configs"]} == texts.keys()
 
 
+def test_the_collectors_pipelines_are_made_of_what_is_configured() -> None:
+    config = yaml.safe_load((FOLDER / "otel-collector.yml").read_text())
+    assert config["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
+    for pipeline in config["service"]["pipelines"].values():
+        for part, names in pipeline.items():
+            assert set(names) <= config[part].keys()
+
+
 def documented() -> dict[str, tuple[str, list[str]]]:
     """Type and labels of each metric, by the tables of the documentation."""
     rows = re.findall(r"^\| `(studio_\w+)` \| (\w+) \| ([^|]*) \|", TEXT, re.MULTILINE)
