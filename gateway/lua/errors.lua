@@ -212,16 +212,34 @@ local function unwrap(handle, field)
   body:setBytes(found[field] or "null")
 end
 
--- What pg-meta answers stays as it is, but for a text in `message` where it has one in `error` alone: Studio reads that.
+-- What pg-meta answers stays as it is, but for two things. Where it has a text in `error` alone it gets one in `message`:
+-- Studio reads that. And a mistake of the caller that pg-meta answers as a failure of its own is 400: Studio and others
+-- send again what got a 5xx. Texts are those of Fastify's validation and body parsers, of JSON.parse, and of pg-meta.
+local MISTAKES = {
+  "^body[ /]", "^querystring[ /]", "^params[ /]", "^Unsupported Media Type", "^Request body size did not match",
+  "^Body cannot be empty", "^Object contains forbidden prototype", "in JSON at position %d", "^Unexpected end of JSON",
+  "is not valid JSON$", "^SQL identifier cannot be ", "^LIMIT must not be negative$", "^OFFSET must not be negative$",
+  "^Invalid config ",
+}
 local MOST_BYTES = 65536
-local function add_message(handle)
+
+local function is_mistake(text)
+  for _, pattern in ipairs(MISTAKES) do
+    if text:find(pattern) then return true end
+  end
+  return false
+end
+
+local function touch_up(handle, status)
   local length = tonumber(handle:headers():get("content-length") or "")
   if not length or length > MOST_BYTES or length == 0 then return end
-  local body = whole_body(handle)
+  local body, headers = whole_body(handle)
   local text = body:getBytes(0, body:length())
   local found = members(text)
-  if found.error_code or found.message or not found.error or found.error:byte(1) ~= 34 then return end
-  body:setBytes('{"message":' .. found.error .. "," .. text:match("^%s*{(.*)$"))
+  local why = unquoted(found.error)
+  if found.error_code or not why then return end
+  if status == "500" and is_mistake(why) then headers:replace(":status", "400") end
+  if not found.message then body:setBytes('{"message":' .. found.error .. "," .. text:match("^%s*{(.*)$")) end
 end
 
 -- The transcoder drops what it does not know of a body, so a misspelt `ttlMs` would set a key for ever.
@@ -250,7 +268,7 @@ function envoy_on_response(handle)
   if content_type:find("^application/grpc") or not rest:get("service") then return end
   local status = headers:get(":status")
   if rest:get("as_it_is") then
-    if status >= "400" then add_message(handle) end
+    if status >= "400" then touch_up(handle, status) end
     return
   end
   for _, name in ipairs(GRPC_HEADERS) do headers:remove(name) end

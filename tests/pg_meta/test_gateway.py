@@ -47,6 +47,40 @@ async def test_what_pg_meta_answers_stays_as_it_is(developer: Caller) -> None:
     assert missing.json() == dict.fromkeys(("message", "error"), "Cannot find a table with ID 999999")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content", "why"),
+    [
+        ("POST", "/query", b'{"query": 5}', "query: must be text."),
+        ("POST", "/query", b'{"query": "SELECT 1"', "body: must be a JSON object in UTF-8."),
+        ("POST", "/query", b'{"query": "SELECT \xff"}', "body: must be a JSON object in UTF-8."),
+        ("POST", "/query", b"", "body: must be a JSON object in UTF-8."),
+        ("POST", "/tables", b"{}", "body must have required property 'name'"),
+        ("POST", "/tables", b"{", "Expected property name or '}' in JSON at position 1 (line 1 column 2)"),
+        ("POST", "/tables", b'{"name": "\xff"}', "Request body size did not match Content-Length"),
+        ("PATCH", "/tables/1", b"null", "body must be object"),
+        ("POST", "/functions", b"{}", "SQL identifier cannot be null or undefined"),
+        ("GET", "/tables?limit=many", b"", "querystring/limit must be integer"),
+        ("GET", "/tables?limit=-1", b"", "LIMIT must not be negative"),
+    ],
+)
+async def test_a_mistake_of_the_caller_is_no_failure(
+    developer: Caller, method: str, path: str, content: bytes, why: str
+) -> None:
+    """pg-meta itself answers all of these with 500, which Studio would send again."""
+    headers = {"content-type": "application/json"} if method != "GET" else {}
+    answer = await developer.ask(method, path, content=content or None, headers=headers)
+    assert (answer.status_code, answer.json()["message"]) == (400, why)
+
+
+async def test_a_body_of_another_type_is_a_mistake_too(developer: Caller) -> None:
+    for path, why in {
+        "/query": "content-type: must be application/json.",
+        "/tables": "Unsupported Media Type: application/x-www-form-urlencoded",
+    }.items():
+        answer = await developer.ask("POST", path, data={"name": "x"})
+        assert (answer.status_code, answer.json()["message"]) == (400, why)
+
+
 async def test_nothing_a_client_says_chooses_the_connection_or_its_name(
     developer: Caller, stack: Stack, pg_meta_server: PgMetaServer
 ) -> None:

@@ -85,6 +85,8 @@ class Access:
         frozen = is_read_only(sealed.config)
         if frozen and asked.kind is Kind.CHANGE:
             raise connection_read_only()
+        if asked.kind is Kind.SQL:
+            read_only.check_body(request.content_type, request.body)
         reads_only = frozen or role == access.ROLE_READ_ONLY
         careful = False
         if not reads_only and is_production(sealed.config):

@@ -88,8 +88,7 @@ def read_body(content_type: str, body: bytes) -> str:
     Raises:
         StudioError: INVALID_ARGUMENT.
     """
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise invalid_argument("content-type", "must be application/json")
+    _check_type(content_type)
     try:
         found = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -102,6 +101,27 @@ def read_body(content_type: str, body: bytes) -> str:
     if parameters is not None and not (isinstance(parameters, list) and len(parameters) <= MAX_PARAMETERS):
         raise invalid_argument("parameters", f"must be a list of at most {MAX_PARAMETERS} values")
     return sql
+
+
+def check_body(content_type: str, body: bytes) -> None:
+    """Refuses a body without SQL, which pg-meta answers as a failure of its own, whoever sends it.
+
+    Raises:
+        StudioError: INVALID_ARGUMENT.
+    """
+    _check_type(content_type)
+    try:
+        # Numbers as they stand: of very long ones Python refuses to make integers.
+        found = json.loads(body.decode("utf-8-sig"), parse_int=float)
+    except (ValueError, RecursionError):
+        raise invalid_argument("body", "must be a JSON object in UTF-8") from None
+    if not isinstance(found, dict) or not isinstance(found.get("query"), str) or not found["query"]:
+        raise invalid_argument("query", "must be text")
+
+
+def _check_type(content_type: str) -> None:
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise invalid_argument("content-type", "must be application/json")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
