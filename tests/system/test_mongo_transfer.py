@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import csv
 import datetime as dt
 import gzip
@@ -164,6 +165,39 @@ async def test_bad_rows_are_told_and_left_out(
     told = {each["row"]: (each["line"], each["error_code"]) for each in last["failures"]}
     assert told == {2: (3, "INVALID_ARGUMENT"), 3: (4, "DUPLICATE_KEY"), 4: (5, "INVALID_ARGUMENT")}
     assert [each["_id"] for each in await stored(mongo_engine, mongo_database, "c")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("format_", "content", "bad"),
+    [
+        ("json", b'[{"_id": 1}, {"_id": 1,\n "a": "\\u00e9"}]', {"text": '{"_id": 1,\n "a": "\\u00e9"}'}),
+        ("ndjson", b'{"_id": 1}\r\n\n{"_id": \r\n', {"text": '{"_id": '}),
+        (
+            "ndjson",
+            b'{"_id": 1}\n{"a": "\xff"}\n',
+            {"text_base64": base64.b64encode(b'{"a": "\xff"}').decode()},
+        ),
+        ("csv", '_id,a\n1,b\n1,"é\n"\n'.encode(), {"text": '1,"é\n"'}),
+        (
+            "bson",
+            bson.encode({"_id": 1}) * 2,
+            {"text_base64": base64.b64encode(bson.encode({"_id": 1})).decode()},
+        ),
+    ],
+)
+async def test_bad_rows_are_kept_apart_as_they_stand_in_the_file(
+    mongo_api: MongoApi, mongo_database: str, format_: str, content: bytes, bad: dict[str, str]
+) -> None:
+    query = {"databaseName": mongo_database, "collection": "c", "format": format_}
+    (last,) = await import_(mongo_api, content, **query, withRows="true")
+    (failure,) = last["failures"]
+    assert {"text": failure["text"], "text_base64": failure["text_base64"]} == {
+        "text": "",
+        "text_base64": "",
+        **bad,
+    }
+    (last,) = await import_(mongo_api, content, **query)
+    assert not any(each["text"] or each["text_base64"] for each in last["failures"]), "only when asked for"
 
 
 async def test_an_import_can_stop_at_the_first_bad_row_and_go_on_behind_it(

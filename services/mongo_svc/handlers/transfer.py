@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from services.mongo_svc.transfer.bounds import BOUNDS, Bounds
 from services.mongo_svc.transfer.exporting import Export, Exporter, content_type, file_name
 from services.mongo_svc.transfer.importing import Importer, Progress
 from services.mongo_svc.transfer.reading import Format
-from services.mongo_svc.transfer.writing import Target
+from services.mongo_svc.transfer.writing import Failure, Target
 from services.runtime.confirmation import if_production
 from services.runtime.databases import Databases
 from services.runtime.errors import StudioError, invalid_argument
@@ -147,6 +148,7 @@ def _format(request: pb.ImportDocumentsRequest) -> Format:
         types=types,
         ignore_blanks=request.ignore_blanks,
         null_text=request.null_text,
+        with_rows=request.with_rows,
     )
 
 
@@ -159,14 +161,23 @@ def _event(progress: Progress) -> pb.ImportProgress:
         unmatched=counts.unmatched,
         failed=counts.failed,
         bytes=progress.size,
-        failures=[
-            pb.RowFailure(row=each.row, line=each.line, error_code=each.code, message=each.message)
-            for each in progress.failures
-        ],
+        failures=[_failure(each) for each in progress.failures],
         done=progress.done,
         resume=str(progress.resume),
         elapsed_ms=progress.elapsed_ms,
     )
+
+
+def _failure(failure: Failure) -> pb.RowFailure:
+    message = pb.RowFailure(
+        row=failure.row, line=failure.line, error_code=failure.code, message=failure.message
+    )
+    if failure.line:
+        with contextlib.suppress(UnicodeDecodeError):
+            message.text = failure.content.decode()
+            return message
+    message.text_base64 = base64.b64encode(failure.content).decode()
+    return message
 
 
 def _whole(name: str, value: float) -> int:

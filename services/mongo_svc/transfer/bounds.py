@@ -54,6 +54,9 @@ class Bounds:
     """Seconds of one."""
     failures: int = 1000
     """Failed rows that an import lists; further ones are counted."""
+    failed_row_bytes: int = 512 * 1024
+    """Bytes of failed rows that an import repeats. They have to fit between it and a client that reads nothing yet; see
+    `late_report_s`."""
     check_s: float = CHECK_S
     """Seconds after which an export looks whether its database is still the same."""
     report_s: float = 0.5

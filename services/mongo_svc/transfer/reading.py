@@ -36,6 +36,8 @@ class Format:
     """Leave fields out whose cell is empty."""
     null_text: str = ""
     """The text of a cell that is null; empty for none."""
+    with_rows: bool = False
+    """Rows come with their bytes in the file."""
 
 
 class Row(NamedTuple):
@@ -47,6 +49,8 @@ class Row(NamedTuple):
     """Where it begins, from 1; 0 in BSON."""
     document: bytes | StudioError
     """BSON, or why there is none."""
+    content: bytes = b""
+    """Its bytes in the file, where they are wanted and few enough to be repeated."""
 
 
 class _Head:
@@ -145,7 +149,9 @@ class Reader:
             number = piece.row - self._offset
             if number <= self._format.skip_rows:
                 continue
-            yield Row(number, piece.line, self._document(piece.content))
+            is_kept = self._format.with_rows and len(piece.content) <= self._bounds.failed_row_bytes
+            kept = piece.content if is_kept else b""
+            yield Row(number, piece.line, self._document(piece.content), kept)
 
     def _document(self, content: bytes) -> bytes | StudioError:
         try:

@@ -36,6 +36,8 @@ class Failure(NamedTuple):
     """A reason's name."""
     message: str
     """Why."""
+    content: bytes = b""
+    """Its bytes in the file, where they are wanted."""
 
 
 @dataclass(slots=True)
@@ -149,6 +151,7 @@ class Writer:
         self._running: dict[asyncio.Task[None], int] = {}
         self._failures: list[Failure] = []
         self._kept = 0
+        self._room = bounds.failed_row_bytes
 
     def unfinished(self) -> int | None:
         """The number of the first row whose fate isn't known yet."""
@@ -263,6 +266,9 @@ class Writer:
     def _fail(self, row: Row, reason: e.ErrorReason.ValueType, message: str) -> None:
         self.counts.failed += 1
         failure = Failure(row.number, row.line, reason_name(reason), message)
+        if self._kept < self._bounds.failures and len(row.content) <= self._room:
+            self._room -= len(row.content)
+            failure = failure._replace(content=row.content)
         if self._target.stop_on_error and self.stopped is None:
             self.stopped = failure
         if self._kept < self._bounds.failures:

@@ -163,6 +163,19 @@ async def test_of_many_bad_rows_some_are_told_and_all_counted(
     assert reports[-1].counts.failed == 500
 
 
+async def test_bad_rows_are_repeated_as_far_as_there_is_room(
+    client: MongoClient, mongodb_database: str
+) -> None:
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield b"short\nmuch too long\nshort\nshort\nbad\n"
+
+    format_, bounds = Format("ndjson", with_rows=True), Bounds(failed_row_bytes=13)
+    importer = Importer(Target(client.collection(mongodb_database, "c")), format_, nothing, bounds)
+    reports = [report async for report in importer.run(body())]
+    told = {each.row: each.content for report in reports for each in report.failures}
+    assert told == {1: b"short", 2: b"", 3: b"short", 4: b"", 5: b"bad"}
+
+
 @pytest.mark.parametrize("mode", ["upsert", "merge"])
 async def test_of_rows_with_one_key_the_last_wins(
     client: MongoClient, mongodb_database: str, mode: str
