@@ -212,22 +212,36 @@ local function unwrap(handle, field)
   body:setBytes(found[field] or "null")
 end
 
--- What pg-meta answers stays as it is, but for two things. Where it has a text in `error` alone it gets one in `message`:
--- Studio reads that. And a mistake of the caller that pg-meta answers as a failure of its own is 400: Studio and others
--- send again what got a 5xx. Texts are those of Fastify's validation and body parsers, of JSON.parse, and of pg-meta.
-local MISTAKES = {
+-- What pg-meta answers stays as it is, but for this. Where it has a text in `error` alone it gets one in `message`: Studio
+-- reads that. And its 500 says nothing: it is its answer to a mistake of the caller, and to a database that can't be reached.
+-- Studio and others send again what got a 5xx. Texts are those of PostgreSQL and its driver, of Fastify's validation and body
+-- parsers, of JSON.parse, and of pg-meta.
+local UNREACHABLE = { "^connect E%u+ " }
+local PASSING_TEXTS = {
+  "^Connection terminated", "^timeout exceeded when trying to connect", "^sorry, too many clients",
+  "^remaining connection slots", "^the database system is ",
+}
+local PERMANENT_TEXTS = {
   "^body[ /]", "^querystring[ /]", "^params[ /]", "^Unsupported Media Type", "^Request body size did not match",
   "^Body cannot be empty", "^Object contains forbidden prototype", "in JSON at position %d", "^Unexpected end of JSON",
   "is not valid JSON$", "^SQL identifier cannot be ", "^LIMIT must not be negative$", "^OFFSET must not be negative$",
-  "^Invalid config ",
+  "^Invalid config ", "^password authentication failed ", "^no pg_hba.conf entry ", "^permission denied ",
+  '^database ".*" does not exist$', '^role ".*" does not exist$', '^role ".*" is not permitted to log in$',
 }
 local MOST_BYTES = 65536
 
-local function is_mistake(text)
-  for _, pattern in ipairs(MISTAKES) do
+local function is_any(text, patterns)
+  for _, pattern in ipairs(patterns) do
     if text:find(pattern) then return true end
   end
   return false
+end
+
+local function status_for(status, why)
+  -- SQL that reached no database has changed nothing. Of SQL that was cut off (400) nobody knows; it must not be repeated.
+  if (status == "400" or status == "500") and is_any(why, UNREACHABLE) then return "503" end
+  if status ~= "500" then return status end
+  return is_any(why, PASSING_TEXTS) and "503" or is_any(why, PERMANENT_TEXTS) and "400" or status
 end
 
 local function touch_up(handle, status)
@@ -238,7 +252,9 @@ local function touch_up(handle, status)
   local found = members(text)
   local why = unquoted(found.error)
   if found.error_code or not why then return end
-  if status == "500" and is_mistake(why) then headers:replace(":status", "400") end
+  local meant = status_for(status, why)
+  if meant ~= status then headers:replace(":status", meant) end
+  if PASSING[meant] and not headers:get("retry-after") then headers:replace("retry-after", "2") end
   if not found.message then body:setBytes('{"message":' .. found.error .. "," .. text:match("^%s*{(.*)$")) end
 end
 

@@ -81,6 +81,29 @@ async def test_a_body_of_another_type_is_a_mistake_too(developer: Caller) -> Non
         assert (answer.status_code, answer.json()["message"]) == (400, why)
 
 
+async def test_a_database_that_can_not_be_reached_is_an_outage(developer: Caller, stack: Stack) -> None:
+    await stack.register("gone", "postgresql://shopkeeper@127.0.0.1:1/x")
+    for answer in (
+        await developer.ask("GET", "/tables", database="gone"),
+        await developer.sql("SELECT 1", database="gone"),
+    ):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert answer.json()["message"] == "connect ECONNREFUSED 127.0.0.1:1"
+
+
+async def test_a_login_that_is_refused_is_no_outage(developer: Caller, stack: Stack, shop_url: str) -> None:
+    await stack.register("locked", str(httpx.URL(shop_url).copy_with(username="shopkeeper", password="wrong")))
+    answer = await developer.ask("GET", "/tables", database="locked")
+    assert (answer.status_code, "retry-after" in answer.headers) == (400, False)
+    assert answer.json()["message"] == 'password authentication failed for user "shopkeeper"'
+
+
+async def test_sql_that_was_cut_off_is_not_to_be_sent_again(developer: Caller) -> None:
+    """Nobody knows what it has done."""
+    answer = await developer.sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert (answer.status_code, "retry-after" in answer.headers) == (400, False)
+
+
 async def test_nothing_a_client_says_chooses_the_connection_or_its_name(
     developer: Caller, stack: Stack, pg_meta_server: PgMetaServer
 ) -> None:
