@@ -92,7 +92,9 @@ async def test_a_database_that_can_not_be_reached_is_an_outage(developer: Caller
 
 
 async def test_a_login_that_is_refused_is_no_outage(developer: Caller, stack: Stack, shop_url: str) -> None:
-    await stack.register("locked", str(httpx.URL(shop_url).copy_with(username="shopkeeper", password="wrong")))
+    await stack.register(
+        "locked", str(httpx.URL(shop_url).copy_with(username="shopkeeper", password="wrong"))
+    )
     answer = await developer.ask("GET", "/tables", database="locked")
     assert (answer.status_code, "retry-after" in answer.headers) == (400, False)
     assert answer.json()["message"] == 'password authentication failed for user "shopkeeper"'
