@@ -7,6 +7,7 @@ does not fit stays, and all behind it, until an operator has looked.
 from __future__ import annotations
 
 import asyncio
+import time
 
 from services.registry import metrics
 from services.registry.audit.chain import ChainKeys, Link, Walk
@@ -105,7 +106,9 @@ class Retention:
 
     async def _follow(self, connection: Connection, walk: Walk, head: Link) -> bool:
         """Walks to the last row of a chunk that is too old; False where one is not as it was recorded."""
-        is_old = f"recorded_at < now() - make_interval(days => {self._days})"
+        # By the earlier of two clocks: one that leaps ahead must not make everything old.
+        now = f"least(now(), to_timestamp({time.time():.0f}))"
+        is_old = f"recorded_at < {now} - make_interval(days => {self._days})"
         rows = f"WHERE sequence > {walk.at.sequence} ORDER BY sequence LIMIT {CHUNK_ROWS}"
         select = f"SELECT {is_old}, {LINE}, encode(hash, 'hex') FROM {TABLE} {rows}"  # noqa: S608  numbers of ours
         old: list[bytes] = []

@@ -276,6 +276,21 @@ async def test_what_goes_by_its_age_leaves_the_rest_verifiable(migrated_url: str
     assert verify(migrated_url).fault == f"row {many + 3} is missing"
 
 
+async def test_a_clock_that_leaps_ahead_makes_nothing_old(
+    migrated_url: str, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    fill(db, [(now - timedelta(days=40), event(1))])
+    with monkeypatch.context() as patched:
+        # The registry's clock is right, that of PostgreSQL twenty days ahead.
+        patched.setattr("time.time", (now - timedelta(days=20)).timestamp)
+        assert await remove_old(migrated_url) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("time.time", (now + timedelta(days=400)).timestamp)
+        assert await remove_old(migrated_url, days=100) == 0
+    assert await remove_old(migrated_url) == 1
+
+
 async def test_nothing_goes_that_was_tampered_with(log: str, db: Session, tmp_path: Path) -> None:
     """Else making a row old would make the registry itself remove it, and sign that it was right."""
     db.execute(f"UPDATE {LOG} SET recorded_at = recorded_at - interval '1 year' WHERE sequence <= 5".encode())
