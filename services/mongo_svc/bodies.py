@@ -11,6 +11,7 @@ import asyncio
 import struct
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar
 
@@ -115,7 +116,7 @@ def _fill(message: Message, document: bytes, path: str) -> None:
     for element in ejson.elements(document):
         field = fields.get(element.name)
         if field is None:
-            raise _unknown(element.name, path)
+            raise _unknown(element.name, path, message)
         name = f"{path}{field.name}"
         if field.name in seen:
             raise invalid_argument(name, "is given twice")
@@ -211,7 +212,11 @@ _SCALARS: dict[int, tuple[str, Callable[[ejson.Element], object]]] = {
 }
 
 
-def _unknown(name: bytes, path: str) -> StudioError:
+def _unknown(name: bytes, path: str, message: Message) -> StudioError:
     shown = name[:64].decode("utf-8", "replace")
     where = f"{path.removesuffix('.')} has" if path else "This route has"
-    return StudioError(e.ERROR_REASON_INVALID_ARGUMENT, f"{where} no field {shown!r}.")
+    known = {str(field.json_name).casefold(): str(field.json_name) for field in message.DESCRIPTOR.fields}
+    # A name in another case is as near as can be: `maxTimeMs`.
+    near = get_close_matches(shown.casefold(), known, n=1)
+    hint = f"Did you mean {known[near[0]]!r}?" if near else f"It has {', '.join(known.values())}."
+    return StudioError(e.ERROR_REASON_INVALID_ARGUMENT, f"{where} no field {shown!r}.", hint=hint)

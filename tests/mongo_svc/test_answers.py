@@ -56,6 +56,20 @@ async def test_others_have_their_turn_while_a_long_answer_is_written(monkeypatch
     assert turns > 1000 * 500 // answers.SLICE_BYTES
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("maxTimeMs", "Did you mean 'maxTimeMS'?"),
+        ("database", "Did you mean 'databaseName'?"),
+        ("where", "It has databaseName, collection, filter, exact, collation, hint, maxTimeMS, comment."),
+    ],
+)
+def test_a_field_that_is_not_there_is_answered_with_those_that_are(name: str, hint: str) -> None:
+    with pytest.raises(StudioError) as raised:
+        bodies.read(HttpBody(data=json.dumps({name: 1}).encode()), reads_pb.CountDocumentsBody)
+    assert raised.value.hint == hint
+
+
 async def test_a_large_body_is_taken_apart_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
     loads = ejson.loads
