@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from gateway import render, run
@@ -20,11 +21,20 @@ def main(arguments: list[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     settings = load(GatewaySettings)
     if command == "render":
-        files = render.Files(settings.gateway_state_dir or Path("gateway-state"))
-        sys.stdout.write(render.masked(render.bootstrap(load_contract(), settings, files), settings) + "\n")
+        sys.stdout.write(rendered(settings) + "\n")
         return 0
     logs.configure("gateway", settings.log_level)
     return run.run(settings)
+
+
+def rendered(settings: GatewaySettings) -> str:
+    """The configuration without secrets. The paths in it are those of the state directory, where nothing is written."""
+    with tempfile.TemporaryDirectory(prefix="gateway-") as scratch:
+        # Compressed pages are written on the way.
+        config = render.bootstrap(load_contract(), settings, render.Files(Path(scratch)))
+        return render.masked(config, settings).replace(
+            scratch, str(settings.gateway_state_dir or "gateway-state")
+        )
 
 
 if __name__ == "__main__":

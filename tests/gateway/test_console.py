@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from gateway import console
+from gateway import __main__, console
 from gateway.settings import GatewaySettings
 from tests.gateway.harness import JWT_SECRET, Gateway, running_gateway
 
@@ -129,6 +129,17 @@ async def test_without_a_build_there_are_no_pages(gateway: Gateway) -> None:
     async with gateway.client() as client:
         answer = await client.get("/databases")
     assert (answer.status_code, answer.json()["message"]) == (404, console.NOT_HERE)
+
+
+def test_the_configuration_can_be_printed_where_nothing_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").write_bytes(DOCUMENT)
+    monkeypatch.setenv("JWT_SECRET", JWT_SECRET)
+    monkeypatch.setenv("CONSOLE_DIR", str(tmp_path))
+    monkeypatch.setenv("GATEWAY_STATE_DIR", "/nonexistent/state")
+    assert __main__.main(["render"]) == 0
+    assert '"/nonexistent/state/index.html.gz"' in capsys.readouterr().out
 
 
 def test_a_directory_without_a_build_is_refused(tmp_path: Path) -> None:
