@@ -109,7 +109,7 @@ async def test_what_was_never_sent_is_not_taken_for_stored(
     store.next[str(log.spool.source)] = 9
     log.spool.change(b"two")
     async with shipping(log, store):
-        await until(lambda: output.of("audit.not_shipped"))
+        await until(lambda: bool(output.of("audit.not_shipped")))
         assert log.spool.waiting == 1
         assert "audit_sources was changed" in output.of("audit.not_shipped")[0]["error"]
         store.next[str(log.spool.source)] = 2
