@@ -20,6 +20,7 @@ import uvloop
 from benchmarks import (
     access,
     bun,
+    first_page,
     mongo,
     mongo_export,
     pg_meta,
@@ -129,6 +130,7 @@ PARTS: dict[str, Callable[[Stack, int, float], AsyncIterator[Figure]]] = {
     "redis_scrolling": redis_scrolling.measure,
     "tracing": tracing.measure,
     "scale": scale.measure,
+    "first_page": first_page.measure,
 }
 """What needs the running system."""
 

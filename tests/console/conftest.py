@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Literal
@@ -18,17 +17,8 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_pla
 from redis.asyncio import Redis
 
 from tests.support.local_system import LocalSystem
+from tools.pages import CHROMIUM, launch
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-ARGUMENTS = [
-    "--no-sandbox",  # tests run as root, too
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT_MS = 30_000
 """For what takes a moment on a quiet machine."""
 expect.set_options(timeout=TIMEOUT_MS)
@@ -55,7 +45,7 @@ async def browser() -> AsyncIterator[Browser]:
     if not CHROMIUM:
         pytest.skip("there is no Chromium on this machine")
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        opened = await launch(playwright)
         yield opened
         await opened.close()
 

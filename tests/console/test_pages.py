@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-
 import pytest
 from playwright.async_api import Page, expect
 
 from deploy.local.options import ROOT
-from tests.console.conftest import Open, Role
+from tests.console.conftest import Open
+from tools.pages import initial_script_bytes
 
-DIST = ROOT / "console" / "dist"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 MAX_INITIAL_BYTES = 250_000
 """Of the scripts that the first page needs, compressed."""
@@ -67,26 +64,5 @@ async def test_a_page_is_accessible(visit: Open, database_ids: dict[str, str], n
     assert await faults(page) == []
 
 
-async def test_who_may_only_read_is_offered_nothing_else(visit: Open, database_ids: dict[str, str]) -> None:
-    async def offered(path: str, role: Role) -> set[str]:
-        page = await visit(path.format(**database_ids), role=role)
-        await page.wait_for_load_state("networkidle")
-        buttons = page.get_by_role("button").or_(page.get_by_role("tab")).or_(page.get_by_role("link"))
-        return {text.strip() for text in await buttons.all_inner_texts()} - {""}
-
-    more = await offered("/databases", "owner") - await offered("/databases", "read_only")
-    assert more == {"Add database", "Audit log", "API keys"}
-    more = await offered("/databases/{redis}", "owner") - await offered("/databases/{redis}", "read_only")
-    assert more == {"Settings", "Access", "Audit", "Test connection", "Audit log", "API keys"}
-
-
 def test_the_first_page_needs_little() -> None:
-    manifest = json.loads((DIST / ".vite" / "manifest.json").read_text())
-    wanted = [next(name for name, each in manifest.items() if each.get("isEntry"))]
-    scripts: set[str] = set()
-    while wanted:
-        entry = manifest[wanted.pop()]
-        if entry["file"] not in scripts:
-            scripts.add(entry["file"])
-            wanted += entry.get("imports", [])
-    assert sum(len(gzip.compress((DIST / name).read_bytes(), 9)) for name in scripts) <= MAX_INITIAL_BYTES
+    assert initial_script_bytes() <= MAX_INITIAL_BYTES

@@ -10,9 +10,9 @@ from playwright.async_api import Page, expect
 from tests.console.conftest import Open
 from tests.support.failures import until
 
-CONTROLS = "main :is(button, input, select, textarea, [role=tab], [role=switch])"
+CONTROLS = "main :is(button, input, select, textarea, [role=tab], [role=switch]), nav[aria-label=Product] a"
 AREAS = {
-    "databases": ("/databases", r"^Add database$"),
+    "databases": ("/databases", r"^(Add database|Audit log|API keys)$"),
     "database": ("/databases/{redis}", r"^(Settings|Access|Test connection)$"),
     "settings": (
         "/databases/{redis}?tab=settings",
