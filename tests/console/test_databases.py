@@ -100,6 +100,29 @@ async def test_what_will_be_stored_is_shown_and_a_test_can_be_stopped(visit: Ope
     await expect(panel.get_by_role("region", name="Result of the test")).to_have_count(0)
 
 
+async def test_a_part_of_a_connection_is_changed_alone(visit: Open, system: LocalSystem) -> None:
+    name = f"walk-{secrets.token_hex(4)}"
+    body = {"project_ref": "default", "name": name, "type": "redis"}
+    async with system.client("owner") as client:
+        made = await client.post(
+            "/api/platform/databases", json=body | {"connection_string": system.engines["redis"]}
+        )
+        path = f"/databases/{made.raise_for_status().json()['id']}"
+        page = await visit(f"{path}?tab=settings")
+        await page.get_by_label("Port").fill("1")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("alert")).to_contain_text("refuses connections")
+        await page.get_by_role("button", name="Save without the test").click()
+        await expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+        kept = (await client.get(f"/api/platform{path}")).json()
+        assert (kept["host"], kept["port"]) == ("127.0.0.1", 1)
+        # The stored password has stayed: with its old port it connects again.
+        await page.get_by_label("Port").fill(str(made.json()["port"]))
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
+        await client.delete(f"/api/platform{path}")
+
+
 async def test_a_production_database_wears_a_warning(visit: Open, system: LocalSystem) -> None:
     name = f"walk-{secrets.token_hex(4)}"
     body = {"project_ref": "default", "name": name, "type": "redis", "config": {"production": True}}

@@ -38,6 +38,15 @@ function clock(time: number, step: number): string {
   return at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", ...seconds, hour12: false });
 }
 
+/** Seconds that an axis spans where there is one time to show. */
+const LEAST_S = 60;
+
+function spanned(first: number | null, last: number | null, from: number | undefined): [number, number] {
+  if (from !== undefined) return [from, Date.now() / 1000];
+  const end = last ?? Date.now() / 1000;
+  return [Math.min(first ?? end, end - LEAST_S), end];
+}
+
 export default function Chart({ label, times, from, series, height = 180, format = String }: ChartProps) {
   const host = useRef<HTMLDivElement>(null);
 
@@ -58,9 +67,7 @@ export default function Chart({ label, times, from, series, height = 180, format
         legend: { show: false },
         cursor: { y: false },
         scales: {
-          ...(from === undefined
-            ? {}
-            : { x: { range: () => [from, Date.now() / 1000] as [number, number] } }),
+          x: { range: (_, first, last) => spanned(first, last, from) },
           // From zero on, or a change of a thousandth would look like a fall.
           y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 10] as [number, number] },
         },

@@ -1,53 +1,9 @@
-import {
-  type Database,
-  type UpdateDatabase,
-  useDeleteDatabase,
-  useMay,
-  useUpdateDatabase,
-} from "@studio-databases/client/react";
+import { type Database, useDeleteDatabase, useMay, useUpdateDatabase } from "@studio-databases/client/react";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { example, parse } from "@/lib/connection";
-import { type EngineType, isMarked } from "@/lib/engines";
 import { Button, Checkbox, Confirm, Failure, Field, Input, TextArea, toast } from "@/ui";
-
-interface Edited {
-  name: string;
-  description: string;
-  readOnly: boolean;
-  production: boolean;
-  connection: string;
-}
-
-function edited(database: Database): Edited {
-  return {
-    name: database.name,
-    description: database.description,
-    readOnly: isMarked(database, "readonly"),
-    production: isMarked(database, "production"),
-    connection: "",
-  };
-}
-
-/** Only what was changed: others may change the rest meanwhile. */
-function changes(database: Database, now: Edited): UpdateDatabase {
-  const before = edited(database);
-  const body: UpdateDatabase = {};
-  if (now.name !== before.name) body.name = now.name;
-  if (now.description !== before.description) body.description = now.description;
-  if (now.connection) body.connection_string = now.connection.trim();
-  if (now.readOnly !== before.readOnly || now.production !== before.production) {
-    const kept = Object.entries(database.config ?? {}).filter(
-      ([name]) => !["readonly", "production"].includes(name.replaceAll(/[_-]/g, "").toLowerCase()),
-    );
-    body.config = {
-      ...Object.fromEntries(kept),
-      ...(now.readOnly ? { read_only: true } : {}),
-      ...(now.production ? { production: true } : {}),
-    };
-  }
-  return body;
-}
+import { ConnectionFields } from "./connection";
+import { changes, type Edited, edited, isUntested } from "./edit";
 
 /** Changes what the registry holds; the database itself is left alone. */
 export function Settings({ database }: { database: Database }) {
@@ -55,16 +11,14 @@ export function Settings({ database }: { database: Database }) {
   const update = useUpdateDatabase(database.id);
   const body = changes(database, now);
   const dirty = Object.keys(body).length > 0;
-  const read = now.connection ? parse(database.type as EngineType, now.connection) : undefined;
 
   function set(change: Partial<Edited>) {
     setNow({ ...now, ...change });
     update.reset();
   }
 
-  function save(event: FormEvent) {
-    event.preventDefault();
-    update.mutate(body, {
+  function save(skipTest: boolean) {
+    update.mutate(skipTest ? { ...body, skip_test: true } : body, {
       onSuccess: (saved) => {
         setNow(edited(saved));
         toast.done("Saved.");
@@ -74,7 +28,13 @@ export function Settings({ database }: { database: Database }) {
 
   return (
     <div className="flex h-full max-w-3xl flex-col gap-8 overflow-y-auto p-5">
-      <form onSubmit={save} className="flex flex-col gap-5">
+      <form
+        onSubmit={(event: FormEvent) => {
+          event.preventDefault();
+          save(false);
+        }}
+        className="flex flex-col gap-5"
+      >
         <Field label="Name">
           {(control) => (
             <Input
@@ -97,24 +57,7 @@ export function Settings({ database }: { database: Database }) {
             />
           )}
         </Field>
-        <Field
-          label="New connection string"
-          optional
-          error={typeof read === "string" ? read : undefined}
-          hint="Replaces the stored one, which nobody can look at. It is tested before it is saved."
-        >
-          {(control) => (
-            <Input
-              {...control}
-              type="password"
-              autoComplete="new-password"
-              spellCheck={false}
-              placeholder={example(database.type as EngineType)}
-              value={now.connection}
-              onChange={(event) => set({ connection: event.target.value })}
-            />
-          )}
-        </Field>
+        <ConnectionFields database={database} now={now} set={set} />
         <div className="flex flex-col gap-2">
           <Checkbox
             label="Read-only: this system never changes anything in it"
@@ -135,6 +78,11 @@ export function Settings({ database }: { database: Database }) {
           <Button size="small" disabled={!dirty} onClick={() => set(edited(database))}>
             Undo
           </Button>
+          {isUntested(update.error) ? (
+            <Button size="small" kind="outline" loading={update.isPending} onClick={() => save(true)}>
+              Save without the test
+            </Button>
+          ) : null}
         </div>
       </form>
       <Danger database={database} />
