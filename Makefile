@@ -26,7 +26,7 @@ COVERAGE := 90
 # For `make fuzz`: requests an operation, for each kind of data.
 EXAMPLES ?= 50
 
-.PHONY: help setup run token test lint console protos fuzz bench format lock clean
+.PHONY: help setup run token test lint console protos fuzz bench screenshots format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ setup: ## Set up the virtual environment and the generated code (the others do i
 	@$(PYTHON) deploy/local/bootstrap.py $(WITH)
 
 # What starts the engines needs what runs on Node.js as well.
-run test fuzz bench: WITH := --node --console
+run test fuzz bench screenshots: WITH := --node --console
 lint console: WITH := --console
 
 run: setup ## Run the whole system with embedded engines (STATE_DIR, GATEWAY_PORT, DATABASE_URL, REDIS_URL, MONGODB_URL)
@@ -69,6 +69,9 @@ fuzz: setup ## Send generated requests to every route: make fuzz EXAMPLES=100 SE
 
 bench: setup ## Measure the system on this machine
 	@$(BIN)/python -m benchmarks
+
+screenshots: setup ## Take the pictures of the pages anew: docs/images
+	@$(BIN)/python -m tools.screenshots
 
 format: setup ## Rewrite the code and the contract in their format
 	@$(BIN)/ruff check --fix $(CODE)
