@@ -10,10 +10,11 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from tests.support.local_system import LocalSystem
@@ -27,6 +28,7 @@ EXPECTED = ("the server responded with a status of",)
 
 Role = Literal["owner", "administrator", "developer", "read_only"]
 Open = Callable[..., Awaitable[Page]]
+Engine = AsyncMongoClient[dict[str, Any]]
 FAILED = pytest.StashKey[bool]()
 """Whether the test itself failed, for its fixtures."""
 
@@ -142,3 +144,10 @@ def key() -> str:
 def browser_of(database_ids: dict[str, str]) -> str:
     """The path of the sample Redis's page."""
     return f"/databases/{database_ids['redis']}/redis"
+
+
+@pytest.fixture
+async def engine(system: LocalSystem) -> AsyncIterator[Engine]:
+    """The sample MongoDB without anything between, to see what is really in it."""
+    async with AsyncMongoClient[dict[str, Any]](system.engines["mongodb"]) as client:
+        yield client

@@ -5,19 +5,32 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
+import bson
 import pytest
+from bson import Binary, DatetimeMS, Decimal128, Int64, Regex, Timestamp
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from playwright.async_api import Page, expect
 
-from tests.console.conftest import Open
+from tests.console.conftest import Engine, Open
 from tests.support.local_system import LocalSystem
 
 DATABASE = "walks"
-EXACT = (
-    '{"_id":{"$numberInt":"1"},"10":null,"9":{"$numberDouble":"5.0"},"long":{"$numberLong":"9007199254740993"},'
-    '"decimal":{"$numberDecimal":"1.10"},"date":{"$date":{"$numberLong":"-1"}},'
-    '"bytes":{"$binary":{"base64":"AP+A","subType":"00"}}}'
-)
+RAW = CodecOptions(document_class=RawBSONDocument)
+EXACT: dict[str, Any] = {
+    "_id": 1,
+    "10": None,
+    "9": 5.0,
+    "long": Int64(9007199254740993),
+    "decimal": Decimal128("1.10"),
+    "nested": {"dates": [DatetimeMS(-1)], "zero": -0.0, "small": Int64(1)},
+    "bytes": Binary(b"\xff\x00\x80", 128),
+    "regex": Regex("^a", "i"),
+    "at": Timestamp(1, 2),
+}
+"""What JavaScript's numbers and dates would change, and names that are numbers, which its objects would move."""
 
 Call = Callable[[str, str, str], Awaitable[str]]
 
@@ -52,48 +65,70 @@ async def opened(visit: Open, database_ids: dict[str, str], collection: str, que
     return page
 
 
-async def test_an_edit_changes_one_value_and_no_type(
-    visit: Open, database_ids: dict[str, str], mongodb: Call
+async def test_edits_change_their_values_and_no_type_or_other_byte(
+    visit: Open, database_ids: dict[str, str], engine: Engine
 ) -> None:
-    await mongodb("POST", "documents", body("exact", documents=f"[{EXACT}]"))
+    await engine[DATABASE]["exact"].insert_one(EXACT)
     page = await opened(visit, database_ids, "exact")
     document = page.get_by_role("article", name="Document 1")
-    await document.hover()
-    await document.get_by_role("button", name="Edit long").click()
-    await document.get_by_label("long", exact=True).fill("9007199254740995")
-    await page.keyboard.press("Enter")
+
+    async def edit(name: str, value: str) -> None:
+        await document.hover()
+        await document.get_by_role("button", name=f"Edit {name}", exact=True).click()
+        await document.get_by_label(name, exact=True).fill(value)
+        await page.keyboard.press("Enter")
+
+    await edit("long", "9007199254740995")
+    await edit("decimal", "1.100")
+    await document.get_by_role("button", name="Open nested").click()
+    await document.get_by_role("button", name="Open dates").click()
+    await edit("0", "1969-12-31T23:59:59.998Z")
     await document.get_by_role("button", name="Review and save").click()
     changes = page.get_by_label("Changes")
     await expect(changes).to_contain_text('9007199254740993" },')
     await expect(changes).to_contain_text('9007199254740995" },')
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(page.get_by_text("The document is saved.")).to_be_visible()
-    found = await mongodb("POST", "documents/find", body("exact"))
-    assert EXACT.replace("0993", "0995") in found
+    saved = await engine[DATABASE].with_options(codec_options=RAW)["exact"].find_one()
+    assert saved is not None
+    nested = {**EXACT["nested"], "dates": [DatetimeMS(-2)]}
+    edited = {
+        **EXACT,
+        "long": Int64(9007199254740995),
+        "decimal": Decimal128("1.100"),
+        "nested": nested,
+    }
+    assert saved.raw == bson.encode(edited)
 
 
-async def test_a_change_that_came_in_between_is_shown_and_not_lost(
-    visit: Open, database_ids: dict[str, str], mongodb: Call
+async def test_the_second_of_two_editors_sees_what_the_first_did_and_can_keep_both(
+    visit: Open, database_ids: dict[str, str], engine: Engine
 ) -> None:
-    await mongodb("POST", "documents", body("conflicts", documents='[{"_id":1,"mine":1,"theirs":1}]'))
-    page = await opened(visit, database_ids, "conflicts")
-    document = page.get_by_role("article", name="Document 1")
-    await document.hover()
-    await document.get_by_role("button", name="Edit mine").click()
-    await document.get_by_label("mine", exact=True).fill("2")
-    await page.keyboard.press("Enter")
-    await mongodb("PATCH", "documents", body("conflicts", id="1", update='{"$set":{"theirs":2}}'))
-    await document.get_by_role("button", name="Review and save").click()
-    save = page.get_by_role("button", name="Save", exact=True)
+    await engine[DATABASE]["conflicts"].insert_one({"_id": 1, "first": 1, "second": 1})
+
+    async def edited(name: str, value: str) -> Page:
+        page = await opened(visit, database_ids, "conflicts")
+        document = page.get_by_role("article", name="Document 1")
+        await document.hover()
+        await document.get_by_role("button", name=f"Edit {name}").click()
+        await document.get_by_label(name, exact=True).fill(value)
+        await page.keyboard.press("Enter")
+        await document.get_by_role("button", name="Review and save").click()
+        return page
+
+    one, other = await edited("first", "2"), await edited("second", "3")
+    await one.get_by_role("button", name="Save", exact=True).click()
+    await expect(one.get_by_text("The document is saved.")).to_be_visible()
+    save = other.get_by_role("button", name="Save", exact=True)
     await save.click()
-    conflict = page.get_by_role("region", name="Conflict")
-    await expect(conflict).to_contain_text('"theirs": 2')
+    conflict = other.get_by_role("region", name="Conflict")
+    await expect(conflict).to_contain_text('"first": 2')
     await expect(save).to_be_disabled()
-    await conflict.get_by_role("button", name="Compare mine with it").click()
+    await conflict.get_by_role("button", name="Put my changes on top of it").click()
+    await expect(other.get_by_label("Changes")).to_contain_text('+ "second": 3')
     await save.click()
-    await expect(page.get_by_text("The document is saved.")).to_be_visible()
-    found = await mongodb("POST", "documents/find", body("conflicts"))
-    assert '"mine":{"$numberInt":"2"},"theirs":{"$numberInt":"1"}' in found
+    await expect(other.get_by_text("The document is saved.")).to_be_visible()
+    assert await engine[DATABASE]["conflicts"].find_one() == {"_id": 1, "first": 2, "second": 3}
 
 
 async def test_deleting_every_document_shows_them_first_and_asks_for_the_name(
@@ -113,19 +148,27 @@ async def test_deleting_every_document_shows_them_first_and_asks_for_the_name(
     await expect(page.get_by_text("This collection has no documents.")).to_be_visible()
 
 
-async def test_a_query_in_the_shells_words_is_in_the_address(
-    visit: Open, database_ids: dict[str, str], mongodb: Call
+async def test_a_query_in_the_shells_words_is_in_the_address_and_among_the_recent_ones(
+    visit: Open, database_ids: dict[str, str], engine: Engine
 ) -> None:
-    await mongodb("POST", "documents", body("queries", documents=f"[{EXACT},{{}}]"))
+    await engine[DATABASE]["queries"].insert_many([EXACT, {}])
     page = await opened(visit, database_ids, "queries")
     await page.get_by_role("textbox", name="Filter").click()
-    await page.keyboard.insert_text("{long: NumberLong('9007199254740993'), date: {$lt: new Date(0)}}")
+    await page.keyboard.insert_text(
+        "{long: NumberLong('9007199254740993'), 'nested.dates': {$lt: new Date(0)}}"
+    )
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("article")).to_have_count(1)
     await page.reload()
     await expect(page.get_by_role("article")).to_have_count(1)
     await page.get_by_role("button", name="Table").click()
     await expect(page.get_by_role("row").nth(1)).to_contain_text("9007199254740993")
+    await page.get_by_role("button", name="Reset").click()
+    await expect(page.get_by_role("row")).to_have_count(3)
+    await page.get_by_role("button", name="Recent queries").click()
+    await page.get_by_role("menuitem", name="NumberLong").click()
+    await expect(page.get_by_role("row")).to_have_count(2)
+    assert "NumberLong" in await page.evaluate("JSON.stringify(sessionStorage)")
 
 
 async def test_who_may_only_read_sees_nothing_that_changes(visit: Open, database_ids: dict[str, str]) -> None:
@@ -133,7 +176,15 @@ async def test_who_may_only_read_sees_nothing_that_changes(visit: Open, database
         f"/databases/{database_ids['mongodb']}/mongodb?db=shop&collection=types", role="read_only"
     )
     await expect(page.get_by_role("article").first).to_be_visible()
-    for name in ("Insert", "Update…", "Delete…", "Edit value", "Delete document", "Create a database"):
+    for name in (
+        "Users",
+        "Insert",
+        "Update…",
+        "Delete…",
+        "Edit value",
+        "Delete document",
+        "Create a database",
+    ):
         await expect(page.get_by_role("button", name=name)).to_have_count(0)
     await page.get_by_role("treeitem", name="orders", exact=False).first.click(button="right")
     await expect(page.get_by_role("menuitem")).to_have_text(["Copy name"])

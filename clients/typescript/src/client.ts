@@ -3,11 +3,14 @@
 import createFetch, { type Client as FetchClient } from "openapi-fetch";
 import type { paths } from "./generated/schema.js";
 import { forwarder, type Transport, type TransportOptions, transport } from "./transport.js";
+import { sending } from "./upload.js";
 
 /** Calls by path: `client.GET("/api/platform/databases", {params: {query: {type: "redis"}}})`. */
 export interface Client extends FetchClient<paths> {
   /** Sends a request below `/api/platform/bun/{id}/proxy/`, or to pg-meta, and gives back whatever is answered. */
   forward: Transport;
+  /** What to give a call as its `fetch` to hear how many bytes of a file are sent; in browsers alone. */
+  upload: (file: Blob, onSent: (bytes: number) => void) => Transport;
 }
 
 /** A client of a gateway. Calls throw `ApiError`; `data` of an answer is never undefined where the rpc answers one. */
@@ -19,7 +22,11 @@ export function createClient(options: TransportOptions = {}): Client {
     // `a=1&a=2`, as the gateway reads lists.
     querySerializer: { array: { style: "form", explode: true } },
   });
-  return Object.assign(calls, { forward: forwarder(options) });
+  return Object.assign(calls, {
+    forward: forwarder(options),
+    upload: (file: Blob, onSent: (bytes: number) => void) =>
+      transport({ ...options, fetch: sending(file, onSent) as typeof fetch }),
+  });
 }
 
 /** The data of a call that succeeded.

@@ -14,6 +14,7 @@ const SHORTEST_WAIT_MS = 30_000;
 export async function signOut(): Promise<void> {
   await api.DELETE("/api/platform/session");
   queries.clear();
+  sessionStorage.clear();
   location.reload();
 }
 

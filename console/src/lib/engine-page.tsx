@@ -4,7 +4,7 @@ import { type Database, useDatabase } from "@studio-databases/client/react";
 import { Link } from "@tanstack/react-router";
 import { clsx } from "clsx";
 import { TriangleAlert } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { Badge, Failure, Loading } from "@/ui";
 import { engineOf, isMarked } from "./engines";
 
@@ -45,24 +45,48 @@ export function EnginePage({
           </Badge>
         ) : null}
         {isMarked(database, "readonly") ? <Badge>read-only</Badge> : null}
-        <nav aria-label="Views" className="ml-3 flex h-full items-stretch gap-4 overflow-x-auto">
-          {views.map((each) => (
-            <button
-              key={each.value}
-              type="button"
-              aria-current={each.value === view ? "page" : undefined}
-              onClick={() => onView(each.value)}
-              className={clsx(
-                "border-b-2 text-sm whitespace-nowrap hover:text-text",
-                each.value === view ? "border-text text-text" : "border-transparent text-text-light",
-              )}
-            >
-              {each.label}
-            </button>
-          ))}
-        </nav>
+        <Views views={views} view={view} onView={onView} />
       </header>
       {children(database)}
     </div>
+  );
+}
+
+/** The views; where there is no room for all, the chosen one is scrolled into sight. */
+function Views({
+  views,
+  view,
+  onView,
+}: {
+  views: readonly View[];
+  view: string;
+  onView: (view: string) => void;
+}) {
+  const nav = useRef<HTMLElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is chosen stands in the page, not in a value
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }, [view, views.length]);
+  return (
+    <nav
+      ref={nav}
+      aria-label="Views"
+      className="ml-3 flex h-full min-w-0 flex-1 items-stretch gap-4 overflow-x-auto [scrollbar-width:thin]"
+    >
+      {views.map((each) => (
+        <button
+          key={each.value}
+          type="button"
+          aria-current={each.value === view ? "page" : undefined}
+          onClick={() => onView(each.value)}
+          className={clsx(
+            "scroll-mx-6 border-b-2 text-sm whitespace-nowrap hover:text-text",
+            each.value === view ? "border-text text-text" : "border-transparent text-text-light",
+          )}
+        >
+          {each.label}
+        </button>
+      ))}
+    </nav>
   );
 }

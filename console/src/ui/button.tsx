@@ -62,8 +62,13 @@ export function IconButton({
   ...rest
 }: Omit<ButtonProps, "icon"> & { label: string }) {
   return (
-    <Button kind="text" aria-label={label} title={label} className={clsx("!px-1.5", className)} {...rest}>
-      {children}
-    </Button>
+    <Button
+      kind="text"
+      aria-label={label}
+      title={label}
+      className={clsx("!px-1.5", className)}
+      icon={children}
+      {...rest}
+    />
   );
 }

@@ -3,12 +3,12 @@ import { useState } from "react";
 import { IconButton } from "./button";
 import { toast } from "./toast";
 
-/** Copies a text. */
-export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
+/** Copies a text; one that takes work to make is made when it is asked for. */
+export function Copy({ text, label = "Copy" }: { text: string | (() => string); label?: string }) {
   const [done, setDone] = useState(false);
   async function copy() {
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(typeof text === "string" ? text : text());
       setDone(true);
       setTimeout(() => setDone(false), 1500);
     } catch {

@@ -71,13 +71,17 @@ export async function exportMongoDocuments(
   return response;
 }
 
-/** Writes the documents of a file into a collection. Browsers hand the events over once the file is sent; `onSent` tells of that.*/
+/** Writes the documents of a file into a collection.
+ *
+ * Browsers hand the events over once the file is sent; until then `onSent` is told how much of it is.
+ */
 export async function* importMongoDocuments(
   client: Client,
   databaseId: string,
   of: MongoNamespace,
   how: MongoImport,
   file: Blob,
+  onSent: (bytes: number) => void,
   signal: AbortSignal,
 ): AsyncGenerator<MongoImportProgress, void, undefined> {
   const { response } = await client.POST("/api/platform/mongodb/{database_id}/import", {
@@ -88,6 +92,7 @@ export async function* importMongoDocuments(
     body: file as never,
     bodySerializer: (body) => body as never,
     headers: { "content-type": "application/octet-stream" },
+    fetch: client.upload(file, onSent),
     parseAs: "stream",
     signal,
   });

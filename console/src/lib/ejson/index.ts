@@ -16,6 +16,7 @@ export {
 export { EDITABLE, type EditableType, fromText, isEditable, textOf } from "./edit";
 export { columnsOf, fieldsOf } from "./fields";
 export { canonical, compact } from "./forms";
+export { merge } from "./merge";
 export { ParseError, parse } from "./parse";
 export { type BsonType, isContainer, typeOf } from "./types";
 export { write, writeLines, writeSpaced } from "./write";

@@ -1,6 +1,6 @@
 /** MongoDB: its databases and collections beside what is done with the chosen one. */
 
-import { useMongoDatabases } from "@studio-databases/client/react";
+import { useMay, useMongoDatabases } from "@studio-databases/client/react";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Suspense } from "react";
 import { EnginePage } from "@/lib/engine-page";
@@ -10,7 +10,7 @@ import type { MongoSearch } from "./search";
 import { Tree } from "./tree";
 import { WORK } from "./work";
 
-const VIEWS = [{ value: "documents", label: "Documents" }, ...WORK];
+const DOCUMENTS = { value: "documents", label: "Documents" };
 
 export function MongoPage() {
   const route = getRouteApi("/databases/$id/mongodb");
@@ -18,12 +18,15 @@ export function MongoPage() {
   const search: MongoSearch = route.useSearch();
   const navigate = useNavigate({ from: "/databases/$id/mongodb" });
   const view = search.view ?? "documents";
+  const may = useMay(id);
   return (
     <EnginePage
       id={id}
-      views={VIEWS}
+      views={[DOCUMENTS, ...WORK.filter(({ needs }) => !needs || may(needs))]}
       view={view}
-      onView={(next) => navigate({ search: (before: MongoSearch) => ({ ...before, view: next }) })}
+      onView={(next) =>
+        navigate({ search: (before: MongoSearch) => ({ ...before, view: next, part: undefined }) })
+      }
     >
       {() => <Explorer key={id} databaseId={id} search={search} view={view} />}
     </EnginePage>
@@ -58,6 +61,8 @@ function Explorer({ databaseId, search, view }: { databaseId: string; search: Mo
               databaseId={databaseId}
               databaseName={databaseName}
               collection={collection}
+              part={search.part ?? ""}
+              onPart={(part) => navigate({ search: (before: MongoSearch) => ({ ...before, part }) })}
             />
           </Suspense>
         ) : (

@@ -17,6 +17,8 @@ export interface QueryText {
 
 export interface MongoSearch extends QueryText {
   view?: string | undefined;
+  /** What of a view that has several parts. */
+  part?: string | undefined;
   db?: string | undefined;
   collection?: string | undefined;
   layout?: Layout | undefined;
@@ -30,6 +32,7 @@ const whole = (value: unknown) =>
 export function mongoSearch(given: Record<string, unknown>): MongoSearch {
   return {
     view: text(given.view),
+    part: text(given.part),
     db: text(given.db),
     collection: text(given.collection),
     layout: LAYOUTS.find((each) => each === given.layout),

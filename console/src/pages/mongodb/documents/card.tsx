@@ -57,7 +57,7 @@ export function Card({
         >
           {inline ? <Pencil size={13} aria-hidden /> : <Eye size={13} aria-hidden />}
         </IconButton>
-        <Copy text={writeLines(compact(document.node))} label="Copy document" />
+        <Copy text={() => writeLines(compact(document.node))} label="Copy document" />
         {onClone ? (
           <IconButton label="Clone document" onClick={() => onClone(document)}>
             <CopyPlus size={13} aria-hidden />

@@ -1,7 +1,7 @@
 import { ApiError } from "@studio-databases/client";
 import { type MongoNamespace, useMongoDocument } from "@studio-databases/client/react";
 import { useMemo } from "react";
-import { type Node, parse } from "@/lib/ejson";
+import { merge, type Node, parse } from "@/lib/ejson";
 import { Button, Failure, Loading } from "@/ui";
 import { Diff } from "./diff";
 import { readDocument } from "./page";
@@ -12,6 +12,7 @@ export function Conflict({
   of,
   id,
   base,
+  mine,
   told,
   onTheirs,
   onMine,
@@ -21,14 +22,18 @@ export function Conflict({
   id: string | undefined;
   /** As it was read. */
   base: Node;
+  /** As it was to be saved. */
+  mine: Node;
   /** As it is, where the server told so. */
   told: string | undefined;
   onTheirs: (current: Node) => void;
-  onMine: (current: Node) => void;
+  /** Goes on from `current` with a change of it. */
+  onMine: (current: Node, change: Node) => void;
 }) {
   const known = useMemo(() => (told === undefined ? undefined : parse(told)), [told]);
   const asked = useMongoDocument(databaseId, of, known ? undefined : id, readDocument);
   const current = known ?? asked.data;
+  const both = useMemo(() => current && merge(base, mine, current), [base, mine, current]);
   if (asked.isError) {
     const gone = asked.error instanceof ApiError && asked.error.status === 404;
     return <Failure error={gone ? "The document was deleted meanwhile." : asked.error} />;
@@ -43,14 +48,22 @@ export function Conflict({
         The document was changed since you opened it, so nothing was saved. This changed meanwhile:
       </p>
       <Diff before={base} after={current} />
-      <div className="flex gap-2">
+      <div className="flex flex-wrap gap-2">
+        {both ? (
+          <Button kind="primary" onClick={() => onMine(current, both)}>
+            Put my changes on top of it
+          </Button>
+        ) : null}
         <Button onClick={() => onTheirs(current)}>Start over from it</Button>
-        <Button kind="danger" onClick={() => onMine(current)}>
-          Compare mine with it
+        <Button kind="danger" onClick={() => onMine(current, mine)}>
+          Replace it by mine
         </Button>
       </div>
       <p className="text-xs text-text-light">
-        Saving after that replaces it by yours, unless it has changed once more.
+        {both
+          ? "You changed other fields, so both can stand."
+          : "You both changed the same: the text can be put right before it is saved."}{" "}
+        What will be saved is shown first.
       </p>
     </section>
   );

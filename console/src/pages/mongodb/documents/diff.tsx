@@ -2,10 +2,13 @@ import { clsx } from "clsx";
 import { useMemo } from "react";
 import { type DiffLine, diffLines } from "@/lib/diff";
 import { compact, type Node, writeLines } from "@/lib/ejson";
+import { count } from "@/lib/format";
 
 /** Lines around a change that are shown. */
 const CONTEXT = 3;
 const MOST_LINES = 2000;
+/** Characters of a line that are shown. */
+const LONGEST_LINE = 5_000;
 const SIGNS = { same: " ", removed: "−", added: "+" } as const;
 
 /** What changes between two documents. */
@@ -38,7 +41,13 @@ export function Diff({ before, after }: { before: Node; after: Node }) {
             )}
           >
             <span className="mr-2 select-none">{SIGNS[line.kind]}</span>
-            {line.text}
+            {line.text.slice(0, LONGEST_LINE)}
+            {line.text.length > LONGEST_LINE ? (
+              <span className="text-text-muted">
+                {" "}
+                … {count(line.text.length - LONGEST_LINE)} characters more
+              </span>
+            ) : null}
           </div>
         ),
       )}

@@ -8,10 +8,14 @@ import {
 } from "@studio-databases/client/react";
 import { useState } from "react";
 import { canonical, compact, type Node, parse, write, writeLines } from "@/lib/ejson";
-import { Button, Code, Copy, Failure, Loading, SidePanel, toast } from "@/ui";
+import { bytes } from "@/lib/format";
+import { Button, Code, Copy, Empty, Failure, Loading, SidePanel, toast } from "@/ui";
 import { Conflict } from "./conflict";
 import { Diff } from "./diff";
 import { type Doc, nameOf, readDocument, refOf } from "./page";
+
+/** Characters of a document that an editor takes: with more the browser stands still. */
+const MOST_EDITED = 1_000_000;
 
 interface Props {
   databaseId: string;
@@ -54,7 +58,8 @@ function Loaded({
   const [wrong, setWrong] = useState<string>();
   const replace = useReplaceMongoDocument(databaseId);
   const conflict = conflictOf(replace.error);
-  const editable = mayEdit && document.id !== undefined;
+  const tooLarge = text.length > MOST_EDITED;
+  const editable = mayEdit && document.id !== undefined && !tooLarge;
 
   function review() {
     try {
@@ -81,11 +86,11 @@ function Loaded({
   }
 
   /** Goes on from what the server has by now. */
-  function goOn(current: Node, mine: Node | undefined) {
+  function goOn(current: Node, change: Node | undefined) {
     replace.reset();
     setBase(current);
-    setText(writeLines(compact(mine ?? current)));
-    setReviewed(mine);
+    setText(writeLines(compact(change ?? current)));
+    setReviewed(change);
   }
 
   const footer = reviewed ? (
@@ -128,14 +133,20 @@ function Loaded({
             of={of}
             id={document.id}
             base={base}
+            mine={reviewed}
             told={conflict.current}
             onTheirs={(current) => goOn(current, undefined)}
-            onMine={(current) => goOn(current, reviewed)}
+            onMine={goOn}
           />
         ) : null}
         {replace.error && !conflict ? <Failure error={replace.error} /> : null}
         {reviewed ? (
           <Diff before={base} after={reviewed} />
+        ) : tooLarge ? (
+          <Empty title="This document is too large for an editor in the browser.">
+            As a text it has {bytes(text.length)}. Its shorter values can be changed in the list, one by one;
+            an export has all of it.
+          </Empty>
         ) : (
           <>
             <div className="flex items-center justify-between text-xs text-text-light">

@@ -1,6 +1,6 @@
 import { clsx } from "clsx";
 import { ChevronRight, Pencil, Trash2 } from "lucide-react";
-import { isContainer, isEditable, type Node, type Path, typeOf } from "@/lib/ejson";
+import { children, get, isContainer, isEditable, type Node, type Path, textOf, typeOf } from "@/lib/ejson";
 import { IconButton } from "@/ui";
 import { TypeMark, Value } from "./value";
 import { ValueEditor } from "./value-editor";
@@ -8,6 +8,8 @@ import { ValueEditor } from "./value-editor";
 /** Fields of a document, and items of an array, that are shown at first. */
 const SHOWN = 25;
 const SHOWN_MORE = 500;
+/** Characters of a value that are edited in its place. */
+const MOST_EDITED = 100_000;
 
 /** What is open and being edited in the documents of a page; keys are places: `3/1.0`. */
 export interface FieldsState {
@@ -55,7 +57,7 @@ export function Fields({
           name={name}
           isItem={node.kind === "array"}
           value={value}
-          before={childOf(before, index)}
+          before={childOf(before, name, index, value)}
           prefix={prefix}
           path={[...path, index]}
           state={state}
@@ -76,9 +78,12 @@ export function Fields({
   );
 }
 
-function childOf(node: Node | undefined, index: number): Node | undefined {
-  if (node?.kind === "object") return node.members[index]?.value;
-  return node?.kind === "array" ? node.items[index] : undefined;
+/** What was in the place of a value: the value itself where it only moved, as when one before it was taken out. */
+function childOf(before: Node | undefined, name: string, index: number, value: Node): Node | undefined {
+  if (!before) return undefined;
+  const all = children(before);
+  if (all.includes(value)) return value;
+  return before.kind === "object" ? get(before, name) : all[index];
 }
 
 function Field({
@@ -104,7 +109,7 @@ function Field({
   const type = typeOf(value);
   const container = isContainer(value);
   const open = container && state.open.has(key);
-  const editable = onChange !== undefined && isEditable(type);
+  const editable = onChange !== undefined && isEditable(type) && textOf(value).length <= MOST_EDITED;
   const changed = before !== undefined && before !== value && !container;
   return (
     <>

@@ -34,7 +34,7 @@ export function Header({
       {known ? (
         <span className="truncate text-xs text-text-light">
           {[
-            `~${count(stats.document_count)} documents`,
+            `~${count(stats.document_count)} ${stats.document_count === 1 ? "document" : "documents"}`,
             hasSize ? bytes(stats.data_bytes) : "",
             hasSize && stats.storage_bytes > 0 ? `${bytes(stats.storage_bytes)} on disk` : "",
             stats.index_count >= 0

@@ -1,5 +1,6 @@
 /** The documents of a collection: a query, a page of what it finds, and what is done with them. */
 
+import { ApiError } from "@studio-databases/client";
 import {
   keys,
   type MongoNamespace,
@@ -25,6 +26,7 @@ import { queryOf } from "./query";
 import { QueryBar } from "./query-bar";
 import { Table } from "./table";
 import { Toolbar } from "./toolbar";
+import { useHistory } from "./use-history";
 import { nameOf } from "./value";
 
 interface Props {
@@ -44,8 +46,9 @@ function Chosen({ databaseId, of, search }: Props) {
   const { query, errors } = queryOf(of, text);
   const [typing, setTyping] = useState(false);
   const sampled = useMongoFields(databaseId, of, typing);
-  const { data: stats } = useMongoStats(databaseId, of);
+  const { data: stats, error: noStats } = useMongoStats(databaseId, of);
   const fields = useRef<Fields>(new Map());
+  const history = useHistory(databaseId, of);
 
   function ask(next: QueryText) {
     navigate({
@@ -81,6 +84,7 @@ function Chosen({ databaseId, of, search }: Props) {
         value={text}
         errors={errors}
         fields={() => fields.current}
+        history={history}
         onFocus={() => setTyping(true)}
         onSubmit={ask}
       />
@@ -90,6 +94,7 @@ function Chosen({ databaseId, of, search }: Props) {
           databaseId={databaseId}
           query={query}
           type={stats?.type ?? ""}
+          missing={noStats instanceof ApiError && noStats.status === 404}
           layout={layout}
           fields={fields}
           onLayout={(next) => navigate({ search: (before: MongoSearch) => ({ ...before, layout: next }) })}
@@ -107,6 +112,7 @@ function Found({
   databaseId,
   query,
   type,
+  missing,
   layout,
   fields,
   onLayout,
@@ -115,6 +121,8 @@ function Found({
   databaseId: string;
   query: MongoQuery;
   type: string;
+  /** There is no such collection. */
+  missing: boolean;
   layout: NonNullable<MongoSearch["layout"]>;
   fields: { current: Fields };
   onLayout: (layout: NonNullable<MongoSearch["layout"]>) => void;
@@ -161,7 +169,13 @@ function Found({
       {found.isSuccess && documents.length === 0 ? (
         <div className="flex-1">
           <Empty
-            title={query.filter ? "No document matches." : "This collection has no documents."}
+            title={
+              missing
+                ? "There is no collection of this name."
+                : query.filter
+                  ? "No document matches."
+                  : "This collection has no documents."
+            }
             action={
               !query.filter && panels.toolbar.onInsert ? (
                 <Button kind="primary" onClick={panels.toolbar.onInsert}>
@@ -170,7 +184,11 @@ function Found({
               ) : null
             }
           >
-            {query.filter ? "Change the filter, or reset the query." : null}
+            {missing
+              ? "It was dropped or renamed, or never was."
+              : query.filter
+                ? "Change the filter, or reset the query."
+                : null}
           </Empty>
         </div>
       ) : null}

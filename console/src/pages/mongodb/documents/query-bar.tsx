@@ -4,6 +4,8 @@ import { Button, Code, Input } from "@/ui";
 import type { QueryText } from "../search";
 import { completeQuery, type Fields } from "./complete";
 import { MAX_TIME_MS, type QueryErrors, type QueryField } from "./query";
+import { Recent } from "./recent";
+import type { History } from "./use-history";
 
 const MORE: readonly (readonly [QueryField, string, string])[] = [
   ["projection", "Projection", '{"name": 1}'],
@@ -17,6 +19,7 @@ export function QueryBar({
   value,
   errors,
   fields,
+  history,
   onFocus,
   onSubmit,
 }: {
@@ -24,6 +27,7 @@ export function QueryBar({
   /** What is wrong with `value`. */
   errors: QueryErrors;
   fields: () => Fields;
+  history: History;
   /** Something is about to be typed. */
   onFocus: () => void;
   onSubmit: (query: QueryText) => void;
@@ -43,7 +47,11 @@ export function QueryBar({
   }
 
   const set = (change: QueryText) => setDraft((before) => ({ ...before, ...change }));
-  const submit = () => onSubmit({ ...draft, limit: value.limit });
+  const submit = (query: QueryText = draft) => {
+    setDraft(query);
+    history.add(query);
+    onSubmit({ ...query, limit: value.limit });
+  };
   const source = completeQuery(fields);
   const code = (field: QueryField, label: string, placeholder: string) => (
     <div className="min-w-0 flex-1">
@@ -57,7 +65,7 @@ export function QueryBar({
         value={draft[field] ?? ""}
         onChange={(text) => set({ [field]: text || undefined })}
         complete={source}
-        onSubmit={submit}
+        onSubmit={() => submit()}
       />
       {errors[field] ? (
         <p role="alert" className="mt-1 text-xs text-danger">
@@ -89,6 +97,7 @@ export function QueryBar({
     <search className="flex flex-col gap-2 border-b p-2" onFocus={onFocus}>
       <div className="flex items-start gap-2">
         {code("filter", "Filter", '{"status": "open"}')}
+        <Recent history={history} onChoose={submit} />
         <Button
           kind="text"
           className="!h-[30px]"
@@ -114,7 +123,7 @@ export function QueryBar({
           className="!h-[30px]"
           icon={<Play size={13} aria-hidden />}
           title="Enter"
-          onClick={submit}
+          onClick={() => submit()}
         >
           Find
         </Button>

@@ -16,6 +16,18 @@ const WIDTHS: Partial<Record<BsonType, string>> = {
   objectId: "14.5rem",
 };
 const WIDE = "16rem";
+/** Of a column's header: letters for which there is room, and what they and the space around them take. */
+const MOST_LETTERS = 36;
+const REM_A_LETTER = 0.42;
+const PADDING_REM = 2;
+
+/** As wide as the values mostly are, and wide enough for a name that is not too long. */
+function widthOf(name: string, types: ReadonlySet<BsonType>): string {
+  const [type, another] = types;
+  const ofValues = (another === undefined && type && WIDTHS[type]) || WIDE;
+  const letters = Math.min(name.length + [...types].map(nameOf).join(", ").length, MOST_LETTERS);
+  return `max(${ofValues}, ${letters * REM_A_LETTER + PADDING_REM}rem)`;
+}
 
 /** Documents as a grid, a column for each of their outermost fields. */
 export function Table({ documents, onOpen }: { documents: readonly Doc[]; onOpen: (document: Doc) => void }) {
@@ -35,7 +47,7 @@ export function Table({ documents, onOpen }: { documents: readonly Doc[]; onOpen
             {name} <span className="font-normal text-text-muted">{[...types].map(nameOf).join(", ")}</span>
           </span>
         ),
-        width: types.size === 1 ? (WIDTHS[[...types][0] ?? "raw"] ?? WIDE) : WIDE,
+        width: widthOf(name, types),
         cell: (row) => {
           const value = get(row.node, name);
           return value ? <Value node={value} /> : null;

@@ -13,8 +13,11 @@ const Schema = lazy(async () => ({ default: (await import("./schema")).Schema })
 const Validation = lazy(async () => ({ default: (await import("./validation")).Validation }));
 const Transfer = lazy(async () => ({ default: (await import("./transfer")).Transfer }));
 const Changes = lazy(async () => ({ default: (await import("./changes")).Changes }));
+const Files = lazy(async () => ({ default: (await import("./files")).Files }));
+const Profiler = lazy(async () => ({ default: (await import("./profiler")).Profiler }));
 const Operations = lazy(async () => ({ default: (await import("./operations")).Operations }));
 const Server = lazy(async () => ({ default: (await import("./server")).Server }));
+const Users = lazy(async () => ({ default: (await import("./users")).Users }));
 
 /** The view of a collection, once one is chosen. */
 function ofCollection(View: ComponentType<WorkProps>): ComponentType<WorkProps> {
@@ -31,6 +34,9 @@ export const WORK: readonly WorkView[] = [
   { value: "validation", label: "Validation", component: ofCollection(Validation) },
   { value: "transfer", label: "Import and export", component: ofCollection(Transfer) },
   { value: "changes", label: "Changes", component: Changes },
+  { value: "files", label: "Files", component: Files },
+  { value: "profiler", label: "Profiler", component: Profiler },
   { value: "operations", label: "Operations", component: Operations, ofServer: true },
   { value: "server", label: "Server", component: Server, ofServer: true },
+  { value: "users", label: "Users", component: Users, ofServer: true, needs: "mongodb.user.list" },
 ];

@@ -10,7 +10,42 @@ import { shown } from "./exact";
 /** The line above a view. */
 export function Toolbar({ children }: { children: ReactNode }) {
   return (
-    <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-3 border-b px-4 py-1.5">{children}</div>
+    <div className="flex min-h-11 shrink-0 flex-wrap items-center gap-2 border-b px-4 py-1.5 lg:gap-3">
+      {children}
+    </div>
+  );
+}
+
+/** Chooses between the parts of a view. */
+export function Parts({
+  label,
+  parts,
+  chosen,
+  onChoose,
+}: {
+  label: string;
+  parts: readonly (readonly [value: string, label: string])[];
+  chosen: string;
+  onChoose: (part: string) => void;
+}) {
+  return (
+    <div role="group" aria-label={label} className="flex rounded-md border border-line-strong">
+      {parts.map(([value, name]) => (
+        <button
+          key={value}
+          type="button"
+          aria-pressed={chosen === value}
+          onClick={() => onChoose(value)}
+          className={
+            chosen === value
+              ? "rounded bg-surface-300 px-2.5 py-1 text-xs text-text"
+              : "px-2.5 py-1 text-xs text-text-light hover:text-text"
+          }
+        >
+          {name}
+        </button>
+      ))}
+    </div>
   );
 }
 

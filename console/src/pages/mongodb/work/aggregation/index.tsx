@@ -1,6 +1,7 @@
 /** Pipelines: stage by stage with what each gives, or as a text; run, explained, kept as a view. */
 
 import {
+  keys,
   type MongoAggregation,
   type MongoExplanation,
   type MongoPreview,
@@ -10,6 +11,7 @@ import {
   useMongoPreview,
   useRunMongoPipeline,
 } from "@studio-databases/client/react";
+import { useQueryClient } from "@tanstack/react-query";
 import { Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { useDebounced } from "@/lib/debounce";
@@ -41,6 +43,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
   const [asking, setAsking] = useState(false);
   const [naming, setNaming] = useState(false);
   const may = useMay(databaseId);
+  const queries = useQueryClient();
   const work = useWork();
   const run = useRunMongoPipeline(databaseId, readExact<MongoAggregation>);
   const explain = useExplainMongo(databaseId, readExact<MongoExplanation>);
@@ -78,7 +81,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
   function start() {
     const now = meant();
     if (!now) return;
-    if (writesTo(now)) setAsking(true);
+    if (writesTo(now, databaseName)) setAsking(true);
     else void execute(now);
   }
 
@@ -86,7 +89,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
     setTab("results");
     const { text } = pipelineOf(now);
     return work.start(async (signal) => {
-      await run.mutateAsync({
+      const found = await run.mutateAsync({
         ...of,
         pipeline: text,
         limit: 100,
@@ -94,6 +97,12 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
         maxTimeMs: 12_000,
         signal,
       });
+      const { wrote } = found.data;
+      if (!wrote) return;
+      for (const about of ["collections", "stats", "documents"]) {
+        const queryKey = keys.engine("mongodb", databaseId, about, wrote.database_name);
+        void queries.invalidateQueries({ queryKey });
+      }
     });
   }
 
@@ -156,7 +165,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
       <Toolbar>
         <Select
           aria-label="How the pipeline is written"
-          className="!h-7 !w-28 !text-xs"
+          className="!h-7 !w-24 !text-xs"
           value={asText === undefined ? "stages" : "text"}
           onChange={(event) => changeMode(event.target.value)}
         >
@@ -173,7 +182,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
             />
             <Select
               aria-label="Documents that previews let in"
-              className="!h-7 !w-48 !text-xs"
+              className="!h-7 !w-40 !text-xs lg:!w-48"
               disabled={!previews}
               value={sampleSize}
               onChange={(event) => setSampleSize(Number(event.target.value))}
@@ -184,7 +193,11 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
                 </option>
               ))}
             </Select>
-            {preview.isFetching && previews ? <Loading className="!p-0">Previewing…</Loading> : null}
+            {preview.isFetching && previews ? (
+              <Loading className="!p-0">
+                <span className="max-lg:sr-only">Previewing…</span>
+              </Loading>
+            ) : null}
           </>
         ) : null}
         <div className="flex-1" />
@@ -274,11 +287,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
           return Promise.resolve();
         }}
       >
-        <p>
-          Its last stage,{" "}
-          <code className="font-mono text-text">{stages.filter((each) => each.enabled).at(-1)?.name}</code>,
-          writes what comes out into a collection. $out replaces what is there.
-        </p>
+        {asking ? <Writes into={writesTo(stages, databaseName)} /> : null}
       </Confirm>
       {naming ? (
         <CreateView
@@ -289,6 +298,20 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
         />
       ) : null}
     </div>
+  );
+}
+
+/** What a writing pipeline does with what is there. */
+function Writes({ into }: { into: ReturnType<typeof writesTo> }) {
+  if (!into) return null;
+  return (
+    <p>
+      <code className="font-mono text-text">{into.stage}</code> writes what comes out into{" "}
+      <code className="font-mono text-text">{into.target}</code>.{" "}
+      {into.stage === "$out"
+        ? "Whatever that collection holds now is replaced."
+        : "Documents that are there are changed as the stage says."}
+    </p>
   );
 }
 

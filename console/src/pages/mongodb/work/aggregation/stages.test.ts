@@ -28,10 +28,14 @@ describe("stages of a pipeline", () => {
     expect(() => stagesOf("[{ $match: {}, $limit: 1 }]")).toThrow("Stage 1");
   });
 
-  it("write where the last one that is switched on says so", () => {
-    const out = stage("$out");
-    expect(writesTo([stage("$match"), out])).toBe(true);
-    expect(writesTo([stage("$match"), { ...out, enabled: false }])).toBe(false);
+  it("write where the last one that is switched on says so, into what it names", () => {
+    const into = (name: string, text: string) =>
+      writesTo([stage("$match"), stage(name, text)], "shop")?.target;
+    expect(into("$out", '"sums"')).toBe("shop.sums");
+    expect(into("$out", "{db: 'other', coll: 'sums'}")).toBe("other.sums");
+    expect(into("$merge", "{into: 'sums', on: '_id'}")).toBe("shop.sums");
+    expect(into("$merge", "{into: {db: 'other', coll: 'sums'}}")).toBe("other.sums");
+    expect(writesTo([stage("$match"), { ...stage("$out"), enabled: false }], "shop")).toBeUndefined();
   });
 
   it("move by one place, and stay at the ends", () => {

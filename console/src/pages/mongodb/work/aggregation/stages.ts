@@ -1,6 +1,17 @@
 /** A pipeline as a list of stages that can be written, switched off and moved one by one. */
 
-import { array, canonical, compact, type Node, object, parse, write, writeLines } from "@/lib/ejson";
+import {
+  array,
+  canonical,
+  compact,
+  get,
+  type Node,
+  object,
+  parse,
+  stringOf,
+  write,
+  writeLines,
+} from "@/lib/ejson";
 
 export interface Stage {
   /** Stays with the stage when it moves. */
@@ -106,10 +117,18 @@ export function textOf(stages: readonly Stage[]): string {
   return writeLines(array(nodes));
 }
 
-/** Whether a pipeline writes: its last stage says so. */
-export function writesTo(stages: readonly Stage[]): boolean {
-  const name = stages.filter((each) => each.enabled).at(-1)?.name;
-  return name === "$out" || name === "$merge";
+/** By what a pipeline writes, and into what: its last stage says so. Undefined where it writes nothing. */
+export function writesTo(
+  stages: readonly Stage[],
+  databaseName: string,
+): { stage: "$out" | "$merge"; target: string } | undefined {
+  const last = stages.filter((each) => each.enabled).at(-1);
+  if (last?.name !== "$out" && last?.name !== "$merge") return undefined;
+  const value = parse(last.text, true);
+  const into = last.name === "$merge" && value.kind === "object" ? get(value, "into") : value;
+  const collection = stringOf(into) ?? stringOf(get(into, "coll"));
+  const target = collection ? `${stringOf(get(into, "db")) ?? databaseName}.${collection}` : "a collection";
+  return { stage: last.name, target };
 }
 
 /** The list with one moved by one place. */

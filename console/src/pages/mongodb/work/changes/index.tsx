@@ -115,7 +115,7 @@ export function Changes({ databaseId, databaseName, collection }: WorkProps) {
         <Field
           label="Only what passes this pipeline"
           optional
-          className="min-w-72 flex-1"
+          className="min-w-52 flex-1"
           error={problem || undefined}
         >
           {() => (
@@ -136,7 +136,7 @@ export function Changes({ databaseId, databaseName, collection }: WorkProps) {
           {(control) => (
             <Select
               {...control}
-              className="!w-56"
+              className="!w-44 lg:!w-56"
               disabled={work.running}
               value={fullDocument}
               onChange={(event) => setFullDocument(event.target.value as MongoWatch["fullDocument"])}
@@ -152,7 +152,7 @@ export function Changes({ databaseId, databaseName, collection }: WorkProps) {
           {(control) => (
             <Select
               {...control}
-              className="!w-40"
+              className="!w-32 lg:!w-40"
               disabled={work.running}
               value={before}
               onChange={(event) => setBefore(event.target.value as MongoWatch["fullDocumentBeforeChange"])}

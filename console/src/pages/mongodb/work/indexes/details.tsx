@@ -1,17 +1,40 @@
 import type { MongoIndex } from "@studio-databases/client/react";
 import { get } from "@/lib/ejson";
 import { count, moment } from "@/lib/format";
-import { SidePanel } from "@/ui";
+import { Button, type MenuItem, SidePanel } from "@/ui";
 import { type Exact, hasContent } from "../exact";
 import { Value } from "../parts";
 import { IndexMarks } from "./marks";
 
 /** An index with all its options, and how each node used it. */
-export function IndexDetails({ row, onClose }: { row: Exact<MongoIndex>; onClose: () => void }) {
+export function IndexDetails({
+  row,
+  actions,
+  onClose,
+}: {
+  row: Exact<MongoIndex>;
+  /** What may be done with it. */
+  actions: readonly MenuItem[];
+  onClose: () => void;
+}) {
   const key = get(row.node, "key");
   const options = get(row.node, "options");
   return (
-    <SidePanel open onOpenChange={(open) => !open && onClose()} title={row.data.name}>
+    <SidePanel
+      open
+      onOpenChange={(open) => !open && onClose()}
+      title={row.data.name}
+      footer={
+        actions.length > 0
+          ? actions.map((each, at) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: actions don't move
+              <Button key={at} kind={each.danger ? "danger" : "default"} onClick={each.onSelect}>
+                {each.label}
+              </Button>
+            ))
+          : undefined
+      }
+    >
       <div className="flex flex-col gap-4 text-sm">
         <IndexMarks index={row.data} />
         {key ? (

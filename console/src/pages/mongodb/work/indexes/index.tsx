@@ -10,7 +10,7 @@ import {
 } from "@studio-databases/client/react";
 import { Ellipsis, Plus, RefreshCw } from "lucide-react";
 import { useState } from "react";
-import { get } from "@/lib/ejson";
+import { get, type Node } from "@/lib/ejson";
 import { ago, bytes, count } from "@/lib/format";
 import { Button, type Column, Confirm, Empty, Failure, Grid, IconButton, Loading, Menu, toast } from "@/ui";
 import { type Exact, listOf, readExact } from "../exact";
@@ -18,10 +18,16 @@ import { Missing, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
 import { BuildIndex } from "./build";
 import { IndexDetails } from "./details";
+import { canExpire, Expiry } from "./expiry";
 import { keyLine, keysOf } from "./keys";
 import { IndexMarks } from "./marks";
 
 type Row = Exact<MongoIndex>;
+
+const keysOfRow = (document: Node) => {
+  const key = get(document, "key");
+  return key ? keysOf(key) : [];
+};
 
 const isBuilding = (found: Exact<MongoIndexes>) => found.data.indexes.some((each) => each.build);
 
@@ -34,6 +40,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
   const [building, setBuilding] = useState(false);
   const [dropping, setDropping] = useState<MongoIndex>();
   const [opened, setOpened] = useState<string>();
+  const [expiring, setExpiring] = useState<MongoIndex>();
 
   if (found.isPending) return <Loading>Loading indexes…</Loading>;
   if (found.isError) return <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} />;
@@ -45,7 +52,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
   });
   const total = rows.reduce((sum, each) => sum + Math.max(0, each.data.size_bytes), 0);
 
-  function actions(index: MongoIndex) {
+  function actions({ data: index, node: document }: Row) {
     if (index.name === "_id_") return [];
     return [
       ...(may("mongodb.index.modify") && !index.build
@@ -61,6 +68,14 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
                     onError: toast.failed,
                   },
                 ),
+            },
+          ]
+        : []),
+      ...(may("mongodb.index.modify") && canExpire(index, keysOfRow(document).length)
+        ? [
+            {
+              label: index.expire_after_seconds < 0 ? "Have documents expire…" : "Change when they expire…",
+              onSelect: () => setExpiring(index),
             },
           ]
         : []),
@@ -92,8 +107,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
       header: "Keys",
       width: "minmax(11rem, 11fr)",
       cell: (row) => {
-        const key = get(row.node, "key");
-        return <span className="font-mono text-xs">{key ? keyLine(keysOf(key)) : ""}</span>;
+        return <span className="font-mono text-xs">{keyLine(keysOfRow(row.node))}</span>;
       },
     },
     {
@@ -127,8 +141,9 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
       id: "more",
       header: <span className="sr-only">Actions</span>,
       width: "3.5rem",
-      cell: ({ data: index }) => {
-        const items = actions(index);
+      cell: (row) => {
+        const index = row.data;
+        const items = actions(row);
         if (items.length === 0) return null;
         return (
           // The row's own click opens its details.
@@ -177,7 +192,12 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
         {rows.length} of 64 indexes{total > 0 ? `, ${bytes(total)}` : ""}
       </p>
       {building ? <BuildIndex databaseId={databaseId} of={of} onClose={() => setBuilding(false)} /> : null}
-      {chosen ? <IndexDetails row={chosen} onClose={() => setOpened(undefined)} /> : null}
+      {expiring ? (
+        <Expiry databaseId={databaseId} of={of} index={expiring} onClose={() => setExpiring(undefined)} />
+      ) : null}
+      {chosen ? (
+        <IndexDetails row={chosen} actions={actions(chosen)} onClose={() => setOpened(undefined)} />
+      ) : null}
       <Confirm
         open={dropping !== undefined}
         onOpenChange={(open) => !open && setDropping(undefined)}

@@ -7,7 +7,7 @@ import {
   useMongoOperations,
 } from "@studio-databases/client/react";
 import { Pause, Play } from "lucide-react";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { count, duration } from "@/lib/format";
 import {
@@ -23,9 +23,15 @@ import {
   Loading,
   toast,
 } from "@/ui";
-import { Missing, Toolbar } from "../parts";
+import { Missing, Parts, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
 import { OperationDetails } from "./details";
+import { Sessions } from "./sessions";
+
+const PARTS = [
+  ["", "Operations"],
+  ["sessions", "Sessions"],
+] as const;
 
 const COLUMNS: readonly Column<MongoOperation>[] = [
   {
@@ -74,7 +80,7 @@ const COLUMNS: readonly Column<MongoOperation>[] = [
   },
 ];
 
-export function Operations({ databaseId }: WorkProps) {
+export function Operations({ databaseId, part, onPart }: WorkProps) {
   const may = useMay(databaseId);
   if (!may("mongodb.server.operations")) {
     return (
@@ -83,10 +89,12 @@ export function Operations({ databaseId }: WorkProps) {
       </Empty>
     );
   }
-  return <List databaseId={databaseId} />;
+  const parts = <Parts label="What the server does" parts={PARTS} chosen={part} onChoose={onPart} />;
+  if (part === "sessions") return <Sessions databaseId={databaseId} parts={parts} />;
+  return <List databaseId={databaseId} parts={parts} />;
 }
 
-function List({ databaseId }: { databaseId: string }) {
+function List({ databaseId, parts }: { databaseId: string; parts: ReactNode }) {
   const may = useMay(databaseId);
   const [live, setLive] = useState(true);
   const [filters, setFilters] = useState({ minMs: "", namespace: "", idle: false, system: false });
@@ -101,6 +109,7 @@ function List({ databaseId }: { databaseId: string }) {
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <Toolbar>
+        {parts}
         <Input
           aria-label="Database or collection"
           className="!h-7 !w-48 !text-xs"

@@ -39,6 +39,7 @@ export function Import({ databaseId, of }: { databaseId: string; of: MongoNamesp
   });
   const [progress, setProgress] = useState<MongoImportProgress>();
   const [failures, setFailures] = useState<readonly MongoRowFailure[]>([]);
+  const [bytesSent, setBytesSent] = useState(0);
   const client = useClient();
   const queries = useQueryClient();
   const work = useWork();
@@ -47,6 +48,7 @@ export function Import({ databaseId, of }: { databaseId: string; of: MongoNamesp
     if (!file) return;
     setProgress(undefined);
     setFailures([]);
+    setBytesSent(0);
     void work.start(async (signal) => {
       const how: MongoImport = {
         format,
@@ -56,7 +58,15 @@ export function Import({ databaseId, of }: { databaseId: string; of: MongoNamesp
         skip_rows: skipRows,
       };
       try {
-        for await (const event of importMongoDocuments(client, databaseId, of, how, file, signal)) {
+        for await (const event of importMongoDocuments(
+          client,
+          databaseId,
+          of,
+          how,
+          file,
+          setBytesSent,
+          signal,
+        )) {
           setProgress(event);
           if (event.failures.length > 0) setFailures((before) => [...before, ...event.failures]);
         }
@@ -160,6 +170,7 @@ export function Import({ databaseId, of }: { databaseId: string; of: MongoNamesp
         {work.running || progress ? (
           <ImportReport
             size={file?.size ?? 0}
+            sent={bytesSent}
             progress={progress}
             failures={failures}
             running={work.running}

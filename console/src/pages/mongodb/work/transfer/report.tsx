@@ -1,6 +1,6 @@
 import type { MongoImportProgress, MongoRowFailure } from "@studio-databases/client/react";
 import { saveBlob } from "@/lib/download";
-import { count, duration } from "@/lib/format";
+import { bytes, count, duration } from "@/lib/format";
 import { Button, type Column, Grid, Progress } from "@/ui";
 import { Figure } from "../parts";
 
@@ -24,6 +24,7 @@ const COLUMNS: readonly Column<MongoRowFailure>[] = [
 /** How far an import is, and the rows that failed. */
 export function ImportReport({
   size,
+  sent,
   progress,
   failures,
   running,
@@ -31,6 +32,8 @@ export function ImportReport({
 }: {
   /** Bytes of the file. */
   size: number;
+  /** Bytes of it that are on their way or there. */
+  sent: number;
   progress: MongoImportProgress | undefined;
   failures: readonly MongoRowFailure[];
   running: boolean;
@@ -45,10 +48,10 @@ export function ImportReport({
     <div className="flex flex-col gap-3">
       {running ? (
         <div role="status">
-          <Progress label="Import" value={progress && size > 0 ? progress.bytes / size : undefined} />
+          <Progress label="Import" value={size > 0 ? (progress?.bytes ?? sent) / size : undefined} />
           <p className="mt-1 text-xs text-text-light">
             {isSending
-              ? "Sending the file; its rows are counted when the browser hands the answer over."
+              ? `${bytes(Math.min(sent, size))} of ${bytes(size)} sent; rows are counted once all of it is.`
               : "Writing…"}
           </p>
         </div>
