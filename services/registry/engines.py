@@ -13,6 +13,7 @@ import grpc
 from services.registry.settings import ADDRESS_VARIABLES
 from services.runtime import context
 from services.runtime.auth.service_tokens import ServiceTokens
+from services.runtime.backoff import retry
 from services.runtime.errors import reason_name
 from services.runtime.logs import get_logger
 from services.runtime.service_client import open_channel
@@ -80,13 +81,21 @@ class Engines:
             )
         request = DiagnoseConnectionRequest(id=row_id, ciphertext=ciphertext)
         request.config.update(config)
+        stub = EngineServiceStub(channel)
+
+        async def once() -> ConnectionDiagnosis:
+            return await stub.DiagnoseConnection(request, timeout=context.remaining_s(DEADLINE_S))
+
         try:
-            return await EngineServiceStub(channel).DiagnoseConnection(
-                request, timeout=context.remaining_s(DEADLINE_S)
-            )
+            # A replica that goes meanwhile leaves the test to another one.
+            return await retry(once, when=_is_refused)
         except grpc.aio.AioRpcError as error:
             log.warning("engine.not_tested", type=type_, code=error.code().name)
             return _from_rpc_error(type_, error)
+
+
+def _is_refused(error: BaseException) -> bool:
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def _from_rpc_error(type_: str, error: grpc.aio.AioRpcError) -> ConnectionDiagnosis:

@@ -174,8 +174,12 @@ class Resolver:
             if error.reason not in _UNUSABLE:
                 raise
         request = messages.ResolveAccessRequest(id=database_id.lower(), type=self._type)
+
+        async def once() -> messages.ResolveAccessResponse:
+            return await self._stub.ResolveAccess(request, timeout=RESOLVE_TIMEOUT_S)
+
         try:
-            found = await self._stub.ResolveAccess(request, timeout=RESOLVE_TIMEOUT_S)
+            found = await retry(once, when=_is_refused)
         except grpc.aio.AioRpcError as error:
             raise _failure(error) from error
         return _Unusable(
