@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from services.bun_proxy.forward import headers
 from services.bun_proxy.forward.breaker import Breaker, State
 from services.bun_proxy.forward.calls import Call, CallLog, percentiles
+from services.bun_proxy.forward.messages import Head
+from services.bun_proxy.forward.plane import Plane
 from services.bun_proxy.limits import DEFAULTS
 from services.bun_proxy.options import limits_of, parse
 from services.runtime.errors import StudioError
@@ -194,3 +199,27 @@ class TestAnswerHeaders:
         assert headers.to_caller([(b"set-cookie", told)], self.OPTIONS, b"/p") == [
             (b"set-cookie", b"a=b; Secure; Path=/p")
         ]
+
+
+class TestHealthOfThePlane:
+    async def test_it_says_when_it_is_not_to_be_chosen_any_more(self) -> None:
+        statuses: list[int] = []
+
+        class Asker:
+            def respond(self, head: Head) -> None:
+                statuses.append(head.status)
+
+            def data(self, body: bytes) -> None:
+                assert body
+
+            def end(self, trailers: list[tuple[bytes, bytes]]) -> None:
+                assert trailers == []
+
+        leaving = asyncio.Event()
+        # Health is nothing that the databases, or the steps before them, are asked about.
+        plane = Plane(cast("Any", None), [], cast("Any", None), leaving)
+        asked = cast("Any", SimpleNamespace(target=b"/healthz"))
+        await plane.handle(asked, cast("Any", Asker()))
+        leaving.set()
+        await plane.handle(asked, cast("Any", Asker()))
+        assert statuses == [200, 503]

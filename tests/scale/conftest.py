@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 import psycopg
 import pytest
 from psycopg import sql
 from pymongo import MongoClient
 from redis import Redis
 
+from studio.mongodb.v1.mongo_service_pb2 import ListCollectionsRequest
+from studio.mongodb.v1.mongo_service_pb2_grpc import MongoServiceStub
+from studio.redis.v1.redis_service_pb2 import GetValueRequest
+from studio.redis.v1.redis_service_pb2_grpc import RedisServiceStub
 from tests.scale.fleet import Fleet, Replica, fleet
 from tests.scale.load import Load
 from tests.support.engines import PostgresServer, ValkeyServer
+from tests.support.failures import until
 from tests.support.mongodb import MongoServer
 
 POSTGRES_POOL = 3
@@ -63,6 +70,22 @@ async def register(running: Fleet, gateway: Replica, type_: str, url: str) -> st
     return str(answer.json()["id"])
 
 
+async def _knows(scaled: Scaled, replica: Replica) -> bool:
+    """Whether a replica has used its database: from then on it needs no registry for that."""
+    metadata = tuple(scaled.fleet.headers().items())
+    async with grpc.aio.insecure_channel(replica.address) as channel:
+        try:
+            if replica.service == "redis_svc":
+                get = GetValueRequest(database_id=scaled.redis_id, key="where")
+                await RedisServiceStub(channel).GetValue(get, metadata=metadata)
+            else:
+                listed = ListCollectionsRequest(database_id=scaled.mongodb_id, database_name="scale")
+                await MongoServiceStub(channel).ListCollections(listed, metadata=metadata)
+        except grpc.aio.AioRpcError:
+            return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def platform_url(postgres_server: PostgresServer) -> Iterator[str]:
     """An empty platform database for the tests of a file."""
@@ -103,13 +126,11 @@ async def scaled(
         gateway = running.launch("gateway", "127.0.1.1")
         await running.ready(*started)
         await running.ready(gateway, path="/readyz")
-        yield Scaled(
-            running,
-            gateway,
-            await register(running, gateway, "redis", valkey_server.url),
-            await register(running, gateway, "mongodb", mongodb_server.url),
-            valkey_server.url,
-            mongodb_server.url,
-        )
+        redis_id = await register(running, gateway, "redis", valkey_server.url)
+        mongodb_id = await register(running, gateway, "mongodb", mongodb_server.url)
+        scaled = Scaled(running, gateway, redis_id, mongodb_id, valkey_server.url, mongodb_server.url)
+        for replica in (*running.named("redis_svc"), *running.named("mongo_svc")):
+            await until(functools.partial(_knows, scaled, replica))
+        yield scaled
         with MongoClient[dict[str, Any]](mongodb_server.url) as mongodb:
             mongodb.drop_database("scale")

@@ -13,6 +13,7 @@ from benchmarks.http_load import Client, Target, connect
 
 RETRY_S = 0.02
 NOBODY_S = 20.0
+MORE_S = 120.0
 
 
 class Load:
@@ -51,7 +52,7 @@ class Load:
     async def more(self, calls: int) -> None:
         """Returns when so many more calls of each kind have been answered."""
         before = Counter(self.answered)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(MORE_S):
             while any(self.answered[name] - before[name] < calls for name in self._paths):  # noqa: ASYNC110  as it is
                 await asyncio.sleep(RETRY_S)
 
