@@ -18,6 +18,8 @@ HEALTH_INTERVAL_S = 1
 DNS_REFRESH_S = 1
 """A new replica is found within this time. With the health check it must be shorter than `SHUTDOWN_NOTICE_S`: where all
 replicas are replaced at once, the new ones are known before the old ones turn requests away."""
+NONE_HEALTHY_PERCENT = 1
+"""Fewer than that are healthy when none is, of up to a hundred hosts."""
 PG_META_CONNECTIONS = 64
 PG_META_IDLE_S = 30
 """pg-meta keeps an unused connection for 72 s: a request never meets one that is just being closed."""
@@ -174,6 +176,9 @@ def common(name: str, addresses: tuple[Address, ...], dns_server: str | None = N
         },
         # The least busy of two picked at random: replicas are single-threaded, a slow call holds one up.
         "lb_policy": "LEAST_REQUEST",
+        # Of the healthy ones, be it a single one: by default all are used where fewer than half are healthy, those that
+        # are about to stop among them. Where none is, all are tried.
+        "common_lb_config": {"healthy_panic_threshold": {"value": NONE_HEALTHY_PERCENT}},
     }
 
 
@@ -218,7 +223,7 @@ def health_check(how: Config) -> Config:
 
     The services of an area share a process and its fate, Envoy takes eight checks at most, and a name would have
     an older process, without the newest service, count as ill. With one replica the result only shows in
-    `/readyz`: below half of the hosts Envoy uses them all, so what has just started is tried before its first check.
+    `/readyz`: where no host is healthy Envoy uses them all, so what has just started is tried before its first check.
     """
     return {
         "timeout": "1s",
