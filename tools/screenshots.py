@@ -26,12 +26,15 @@ WIDTH, HEIGHT = 1280, 800
 TIMEOUT_MS = 30_000
 SETTLE_MS = 600
 """After the last request: what is drawn a frame or two later, such as charts."""
-SAME = 0.01
+SAME = 0.005
 """The part of the pixels that may differ without the page having changed."""
 READINGS_MS = 4_000
 """Until a page that asks a server again and again has something to draw, or work on some documents is done."""
 CHECKED = {"HEALTH_INTERVAL_S": "2", "HEALTH_IDLE_INTERVAL_S": "2"}
-"""For a system of its own: so that there is a history to be drawn, by the time that the databases are looked at."""
+"""For a system of its own, so that there is soon a history to be drawn."""
+CHECKS = 15
+"""Of that history at least; waited for no longer than `HISTORY_S`."""
+HISTORY_S = 120.0
 
 Act = Callable[[Page], Awaitable[object]]
 
@@ -181,11 +184,18 @@ class Walk:
         self._into = into
         self._ids: dict[str, str] = {}
 
-    async def prepare(self) -> None:
-        """Finds the samples."""
+    async def prepare(self, checks: int) -> None:
+        """Finds the samples, and waits until the health of each was checked so often."""
         context = await self._browser.new_context(base_url=self._url, extra_http_headers=self._headers)
         answer = await context.request.get("/api/platform/databases?search=sample")
         self._ids = {each["type"]: each["id"] for each in await answer.json()}
+        async with asyncio.timeout(HISTORY_S):
+            for id_ in self._ids.values():
+                while True:
+                    answer = await context.request.get(f"/api/platform/databases/{id_}/health")
+                    if (await answer.json()).get("checks", 0) >= checks:
+                        break
+                    await asyncio.sleep(1)
         await context.close()
 
     async def take(self, shot: Shot) -> str:
@@ -230,12 +240,12 @@ class Walk:
         return part
 
 
-async def walk(url: str, token: str, into: Path, only: Sequence[str]) -> None:
-    """Takes the pictures."""
+async def walk(url: str, token: str, into: Path, only: Sequence[str], *, checks: int = 0) -> None:
+    """Takes the pictures, once there is some history."""
     async with async_playwright() as playwright:
         browser = await launch(playwright)
         tour = Walk(browser, url, token, into)
-        await tour.prepare()
+        await tour.prepare(checks)
         for shot in SHOTS:
             if not only or shot.name in only:
                 print(f"{shot.name:<28} {await tour.take(shot)}", flush=True)
@@ -258,7 +268,8 @@ def main() -> None:
         return
     os.environ.update(CHECKED)
     with running() as stack:
-        asyncio.run(walk(stack.system.url, stack.system.token("owner"), options.into, options.only))
+        token = stack.system.token("owner")
+        asyncio.run(walk(stack.system.url, token, options.into, options.only, checks=CHECKS))
 
 
 if __name__ == "__main__":
