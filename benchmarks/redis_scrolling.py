@@ -1,6 +1,7 @@
 """What a million keys cost the page: how fast it lists them, what it holds, and how smoothly it scrolls.
 
 In Chromium, by the frames that it draws: a frame that takes longer than 16.7 ms is one that a display of 60 Hz misses.
+Frames of the same page at rest stand beside them: what those take longer is the machine's other work.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ KEYS = 1_000_000
 NUMBER = 1
 """Of the server's database that holds them: the samples and other measurements are in 0."""
 LISTED_MS = 300_000
-FRAMES = """async ([grid, seconds]) => {
+FRAMES = """async ([grid, seconds, scrolls]) => {
   const frames = [];
   const frame = () => new Promise(requestAnimationFrame);
   let last = await frame();
@@ -29,7 +30,7 @@ FRAMES = """async ([grid, seconds]) => {
   let rows = 0;
   for (let at = 0; last < end; at += 1) {
     // As a wheel does, and every half second to another place.
-    grid.scrollTop = at % 30 === 0 ? ((at * 79) % 121) / 120 * most : grid.scrollTop + 120;
+    if (scrolls) grid.scrollTop = at % 30 === 0 ? ((at * 79) % 121) / 120 * most : grid.scrollTop + 120;
     const now = await frame();
     frames.push(now - last);
     last = now;
@@ -37,7 +38,7 @@ FRAMES = """async ([grid, seconds]) => {
   }
   return [frames, rows];
 }"""
-"""Scrolls in each frame; returns how long the frames took, in milliseconds, and how many rows the page had at most."""
+"""Scrolls in each frame, where it is to; returns the frames' milliseconds, and how many rows the page had at most."""
 
 
 async def measure(stack: Stack, rounds: int, seconds: float) -> AsyncIterator[Figure]:
@@ -60,6 +61,7 @@ async def measure(stack: Stack, rounds: int, seconds: float) -> AsyncIterator[Fi
     yield Figure(f"page: {KEYS:,} keys listed", samples["listing"], "keys/s")
     yield Figure(f"page: heap with {KEYS:,} keys", samples["heap"], "MB")
     yield Figure("page: growth of the heap by scrolling", samples["growth"], "MB", "flat")
+    yield Figure("page: p95 of a frame at rest", samples["rest"], "ms")
     yield Figure("page: p95 of a frame while scrolling them", samples["p95"], "ms", "<= 20")
     yield Figure("page: p99 of a frame while scrolling them", samples["p99"], "ms")
     yield Figure("page: rows in the document", samples["rows"], "rows")
@@ -94,6 +96,8 @@ async def _samples(browser: Browser, stack: Stack, rounds: int, seconds: float) 
     await _scroll(page, seconds)
     samples["heap"].append(before := await _heap_mb(debugger))
     for _ in range(rounds):
+        frames, _rows = await _scroll(page, seconds, scrolls=False)
+        samples["rest"].append(frames[int(len(frames) * 0.95)])
         frames, rows = await _scroll(page, seconds)
         samples["p95"].append(frames[int(len(frames) * 0.95)])
         samples["p99"].append(frames[int(len(frames) * 0.99)])
@@ -104,9 +108,9 @@ async def _samples(browser: Browser, stack: Stack, rounds: int, seconds: float) 
     return samples
 
 
-async def _scroll(page: Page, seconds: float) -> tuple[list[float], int]:
+async def _scroll(page: Page, seconds: float, *, scrolls: bool = True) -> tuple[list[float], int]:
     grid = await page.get_by_role("grid", name="Keys").element_handle()
-    frames, rows = await page.evaluate(FRAMES, [grid, seconds])
+    frames, rows = await page.evaluate(FRAMES, [grid, seconds, scrolls])
     return sorted(frames), rows
 
 

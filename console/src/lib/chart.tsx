@@ -72,7 +72,12 @@ export default function Chart({ label, times, from, series, height = 180, format
           y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 10] as [number, number] },
         },
         axes: [
-          { ...axis, space: 64, values: (_, times, __, ___, step) => times.map((time) => clock(time, step)) },
+          {
+            ...axis,
+            space: 64,
+            size: 30,
+            values: (_, times, __, ___, step) => times.map((time) => clock(time, step)),
+          },
           { ...axis, size: 64, values: (_, values) => values.map((value) => format(value)) },
         ],
         series: [

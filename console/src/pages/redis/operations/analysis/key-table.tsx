@@ -32,7 +32,9 @@ export function KeyTable({ title, rows }: { title: string; rows: readonly RedisK
               return (
                 <tr key={blobId(key)} className="border-t">
                   <td className="py-1 pl-4">
-                    <TypeBadge type={row.type} />
+                    <div className="flex">
+                      <TypeBadge type={row.type} />
+                    </div>
                   </td>
                   <td className="py-1 pr-2">
                     {key.full_length ? (
