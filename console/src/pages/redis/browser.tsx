@@ -113,6 +113,7 @@ export function Browser({
             <KeyList
               key={`${pattern} ${type}`}
               table={scan.table}
+              version={state}
               chosen={chosen}
               onChoose={choose}
               onDelete={mayDelete ? () => setDeleting(true) : undefined}

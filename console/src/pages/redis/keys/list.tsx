@@ -2,13 +2,13 @@
 
 import { type RedisName, readable } from "@studio-databases/client/react";
 import { clsx } from "clsx";
-import { type KeyboardEvent, type ReactNode, useId } from "react";
+import { type KeyboardEvent, memo, type ReactNode, useId } from "react";
 import { bytes, short } from "@/lib/format";
 import { ContextMenu, type MenuItems } from "@/ui";
 import { Ttl } from "../ttl";
 import { TypeBadge } from "../type-badge";
 import { useRows } from "./rows";
-import type { KeyTable, ListedKey } from "./table";
+import type { KeyTable } from "./table";
 
 const ROW_HEIGHT = 28;
 const HEADER_HEIGHT = 28;
@@ -20,6 +20,7 @@ const SHOWN_FROM = ["", "", "", "hidden @sm:block", "hidden @xl:block"];
 
 export function KeyList({
   table,
+  version,
   chosen,
   onChoose,
   onDelete,
@@ -28,6 +29,8 @@ export function KeyList({
   children,
 }: {
   table: KeyTable;
+  /** Another one whenever something in the table is: what is shown of it is drawn anew. */
+  version: unknown;
   chosen: RedisName | undefined;
   onChoose: (name: RedisName) => void;
   /** The Delete key; missing where the caller may not. */
@@ -65,14 +68,13 @@ export function KeyList({
 
   const shown: ReactNode[] = [];
   for (let row = rows.first; row < rows.end; row += 1) {
-    const key = table.at(row);
-    if (!key) continue;
     shown.push(
       <Row
         key={row}
         id={`${id}-${row}`}
+        table={table}
+        version={version}
         row={row}
-        listed={key}
         top={rows.top(row)}
         isChosen={row === at}
         onChoose={onChoose}
@@ -120,21 +122,25 @@ export function KeyList({
   );
 }
 
-function Row({
+/** Drawn anew only where something of it is: scrolling draws the rows that come into sight. */
+const Row = memo(function Row({
   id,
+  table,
   row,
-  listed,
   top,
   isChosen,
   onChoose,
 }: {
   id: string;
+  table: KeyTable;
+  version: unknown;
   row: number;
-  listed: ListedKey;
   top: number;
   isChosen: boolean;
   onChoose: (name: RedisName) => void;
 }) {
+  const listed = table.at(row);
+  if (!listed) return null;
   const text = listed.isBinary ? readable({ value_base64: listed.text }) : listed.text;
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself has the keys
@@ -187,4 +193,4 @@ function Row({
       </div>
     </div>
   );
-}
+});

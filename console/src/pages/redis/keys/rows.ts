@@ -83,7 +83,8 @@ export function useRows(count: number, rowHeight: number, headerHeight: number):
     height,
     first,
     end,
-    top: (row) => row * rowHeight - above + view.top,
+    // To the pixel where nothing is scaled, so that a row that stays in sight is the same.
+    top: (row) => row * rowHeight + (scale > 1 ? view.top - above : 0),
     page,
     show,
     onScroll: () => {
