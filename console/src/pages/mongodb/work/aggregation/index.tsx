@@ -165,7 +165,7 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
       <Toolbar>
         <Select
           aria-label="How the pipeline is written"
-          className="!h-7 !w-24 !text-xs"
+          className="!h-7 !w-28 !text-xs"
           value={asText === undefined ? "stages" : "text"}
           onChange={(event) => changeMode(event.target.value)}
         >
@@ -182,14 +182,14 @@ export function Aggregation({ databaseId, databaseName, collection }: WorkProps)
             />
             <Select
               aria-label="Documents that previews let in"
-              className="!h-7 !w-40 !text-xs lg:!w-48"
+              className="!h-7 !w-44 !text-xs"
               disabled={!previews}
               value={sampleSize}
               onChange={(event) => setSampleSize(Number(event.target.value))}
             >
               {SAMPLES.map((size) => (
                 <option key={size} value={size}>
-                  of {size.toLocaleString("en")} documents
+                  {size.toLocaleString("en")} documents
                 </option>
               ))}
             </Select>
