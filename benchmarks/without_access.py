@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway import auth, filters
+from gateway.names import CLIENT_ADDRESS
 from gateway.settings import GatewaySettings
 from services.runtime import server
 from services.runtime.audit.log import AuditLog
@@ -23,7 +24,7 @@ from services.runtime.settings import ServiceSettings
 
 STEPS = frozenset({"authenticate", "limit", "audit", "authorize", "confirm"})
 """What is left out around every handler."""
-FILTERS = frozenset({auth.JWT_AUTHN, filters.CLIENT_ADDRESS})
+FILTERS = frozenset({auth.JWT_AUTHN, CLIENT_ADDRESS})
 """What is left out of Envoy's chain; its limits can be switched off: `GATEWAY`."""
 GATEWAY: Mapping[str, str] = {
     "GATEWAY_RATE_PER_ADDRESS": "0",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.errors import METADATA, Config
-from gateway.filters import COMPRESSOR, DISABLED, LUA, TRANSCODER
+from gateway.names import COMPRESSOR, DISABLED, LUA, TRANSCODER
 from gateway.settings import GatewaySettings
 from services.runtime.errors import reason_name
 from studio.options.v1 import errors_pb2 as e

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import auth, engines, limits, pg_meta, tracing
+from gateway.names import CLIENT_ADDRESS, COMPRESSOR, CORS, DISABLED, HEADER_MUTATION, LUA, TRANSCODER, TYPE
 from gateway.settings import GatewaySettings
 from services.runtime import client_address, confirmation
 from services.runtime.auth import identity
@@ -13,20 +14,9 @@ from services.runtime.contract import Contract
 
 Config = dict[str, Any]
 
-TYPE = "type.googleapis.com/envoy.extensions.filters.http"
-TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
-HEADER_MUTATION = "envoy.filters.http.header_mutation"
-CORS = "envoy.filters.http.cors"
-COMPRESSOR = "envoy.filters.http.compressor"
-CLIENT_ADDRESS = "studio.client_address"
-LUA = "studio.gateway"
-"""The Lua filter's name is the key of the route metadata that it reads: `errors.METADATA`."""
-
 COUNTING = "counting"
 """Name of the script that only counts refused credentials."""
 _COUNTING_ALONE = "function envoy_on_response(handle) is_refusal(handle) end"
-
-DISABLED: Config = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 
 COMPRESS_FROM_BYTES = 16 * 1024
 """Smaller answers cost more to compress than to send."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from gateway import clusters, engines
 from gateway.errors import METADATA, Config
-from gateway.filters import COMPRESSOR, CORS, DISABLED, LUA, TRANSCODER, cors_policy, without_reshaping
+from gateway.filters import cors_policy, without_reshaping
+from gateway.names import COMPRESSOR, CORS, DISABLED, LUA, TRANSCODER
 from gateway.retries import retries
 from gateway.settings import GatewaySettings
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway import console, engines, filters, routes, tracing
 from gateway.errors import local_replies
+from gateway.names import CORS
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract
 
@@ -55,7 +56,7 @@ def connection_manager(contract: Contract, settings: GatewaySettings, descriptor
     """Envoy's `HttpConnectionManager`."""
     host = routes.virtual_host(contract, settings, descriptors.parent)
     if settings.cors_allow_origins:
-        host["typed_per_filter_config"] = {filters.CORS: filters.cors_policy(settings)}
+        host["typed_per_filter_config"] = {CORS: filters.cors_policy(settings)}
     return {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3"
         ".HttpConnectionManager",

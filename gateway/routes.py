@@ -15,7 +15,8 @@ from pathlib import Path
 from gateway import console, engines, forwarding, paths, pg_meta
 from gateway.errors import METADATA, Config
 from gateway.fields import body_names
-from gateway.filters import DISABLED, HEADER_MUTATION, TRANSCODER, with_original_path, without_grpc_headers
+from gateway.filters import with_original_path, without_grpc_headers
+from gateway.names import DISABLED, HEADER_MUTATION, TRANSCODER
 from gateway.retries import retries
 from gateway.settings import GatewaySettings
 from services.runtime.contract import Contract, HttpRule, Method

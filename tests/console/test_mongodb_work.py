@@ -101,6 +101,10 @@ async def test_rows_that_fail_are_listed_and_the_others_are_there(
     await page.get_by_role("button", name=re.compile(r"^Import \d")).click()
     failed = page.get_by_role("grid", name="Rows that failed")
     await expect(failed.get_by_role("row")).to_have_count(3)
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Save the list").click()
+    saved = (await (await download.value).path()).read_text()
+    assert [json.loads(line)["text"] for line in saved.splitlines()] == ['{"broken":', '{"_id":1}']
     assert LARGE in await mongodb("documents/find", "rows", '"filter":{"_id":1}')
     async with page.expect_download() as download:
         await page.get_by_role("button", name="Export", exact=True).click()

@@ -56,6 +56,7 @@ export function Import({ databaseId, of }: { databaseId: string; of: MongoNamesp
         key_fields: mode === "insert" ? [] : key.split(",").flatMap((each) => each.trim() || []),
         ...options,
         skip_rows: skipRows,
+        with_rows: true,
       };
       try {
         for await (const event of importMongoDocuments(
