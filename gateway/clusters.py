@@ -178,7 +178,11 @@ def common(name: str, addresses: tuple[Address, ...], dns_server: str | None = N
         "lb_policy": "LEAST_REQUEST",
         # Of the healthy ones, be it a single one: by default all are used where fewer than half are healthy, those that
         # are about to stop among them. Where none is, all are tried.
-        "common_lb_config": {"healthy_panic_threshold": {"value": NONE_HEALTHY_PERCENT}},
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": NONE_HEALTHY_PERCENT},
+            # What is found out of a replica counts at once; by default it is gathered for a second.
+            "update_merge_window": "0s",
+        },
     }
 
 

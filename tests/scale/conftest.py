@@ -126,6 +126,8 @@ async def scaled(
         gateway = running.launch("gateway", "127.0.1.1")
         await running.ready(*started)
         await running.ready(gateway, path="/readyz")
+        for replica in started:
+            await until(functools.partial(running.is_healthy, gateway, replica))
         redis_id = await register(running, gateway, "redis", valkey_server.url)
         mongodb_id = await register(running, gateway, "mongodb", mongodb_server.url)
         scaled = Scaled(running, gateway, redis_id, mongodb_id, valkey_server.url, mongodb_server.url)

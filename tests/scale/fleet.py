@@ -227,6 +227,12 @@ class Fleet:
             for each in statuses.get("host_statuses", [])
         }
 
+    async def is_healthy(self, gateway: Replica, replica: Replica) -> bool:
+        """Whether a gateway would send a call to a replica."""
+        known = await self.hosts(gateway, replica.service)
+        # Anything else that Envoy says of a host is a reason against it.
+        return known.get(replica.host, {}).get("health") == {"eds_health_status": "HEALTHY"}
+
     async def is_called(self, gateway: Replica, replica: Replica) -> bool:
         """Whether a gateway has had an answer from a replica."""
         known = await self.hosts(gateway, replica.service)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import psycopg
+import pytest
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
@@ -22,7 +23,7 @@ from tests.scale.conftest import MONGODB_POOL, POSTGRES_POOL, Scaled
 from tests.scale.fleet import Replica
 from tests.support.failures import until
 
-CALLS = 3000
+CALLS = 1500
 CONNECTIONS = 8
 POSTGRES_BESIDE = 2
 """Of a registry beside its pool: for notifications, and for the turn at checking health."""
@@ -30,25 +31,35 @@ MONGODB_BESIDE = 2
 """Of a mongo_svc to each server beside its pool: PyMongo watches it and measures the way there."""
 
 
-async def test_calls_are_spread_evenly(scaled: Scaled) -> None:
+@pytest.mark.parametrize(
+    ("connections", "least", "most"),
+    [
+        # Asked one at a time all are equally free: 500 calls each, and ten times the deviation of picking at random.
+        (1, 0.25, 0.42),
+        # Else who is busy gets less, and here they share two processors.
+        (CONNECTIONS, 0.05, 0.8),
+    ],
+)
+async def test_calls_are_spread_evenly(scaled: Scaled, connections: int, least: float, most: float) -> None:
     before = await scaled.fleet.hosts(scaled.gateway, "redis_svc")
     token = scaled.fleet.headers()["authorization"].removeprefix("Bearer ")
     target = Target(scaled.gateway.host, scaled.gateway.port, token)
     request = target.get(f"/api/platform/redis/{scaled.redis_id}/get?key=where")
+    calls = CALLS // connections * connections
 
     async def loop() -> Counter[bytes]:
         client = await connect(target)
-        statuses = Counter([(await client.ask(request))[9:12] for _ in range(CALLS // CONNECTIONS)])
+        statuses = Counter([(await client.ask(request))[9:12] for _ in range(calls // connections)])
         client.close()
         return statuses
 
-    answers = await asyncio.gather(*(loop() for _ in range(CONNECTIONS)))
-    assert sum(answers, Counter()) == {b"200": CALLS}
+    answers = await asyncio.gather(*(loop() for _ in range(connections)))
+    assert sum(answers, Counter()) == {b"200": calls}
 
     after = await scaled.fleet.hosts(scaled.gateway, "redis_svc")
-    share = {host: (after[host]["rq_total"] - before[host]["rq_total"]) / CALLS for host in after}
+    share = {host: (after[host]["rq_total"] - before[host]["rq_total"]) / calls for host in after}
     assert len(share) == 3
-    assert all(0.20 <= each <= 0.45 for each in share.values()), share
+    assert all(least <= each <= most for each in share.values()), share
 
 
 async def test_every_replica_hears_of_a_change_at_any_registry(scaled: Scaled) -> None:
@@ -92,8 +103,9 @@ async def test_replicas_come_and_go_without_a_failed_call(scaled: Scaled) -> Non
     for cluster in replicas:
         assert await fleet.statistic(scaled.gateway, f"cluster.{cluster}.upstream_rq_retry_overflow") == 0
     # Reads of values and lists of keys share the one connection that each process has to a database.
-    assert 0 < most["redis"] <= replicas["redis_svc"]
-    assert 0 < most["postgres"] <= replicas["registry"] * (POSTGRES_POOL + POSTGRES_BESIDE)
+    # An engine may still know those of one that has gone when its successor's have come.
+    assert 0 < most["redis"] <= replicas["redis_svc"] + 1
+    assert 0 < most["postgres"] <= (replicas["registry"] + 1) * (POSTGRES_POOL + POSTGRES_BESIDE)
     assert 0 < most["mongodb"] <= replicas["mongo_svc"] * (MONGODB_POOL + MONGODB_BESIDE)
 
 
