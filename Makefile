@@ -29,7 +29,7 @@ EXAMPLES ?= 50
 .PHONY: help setup run token test lint console protos fuzz bench screenshots format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Set up the virtual environment and the generated code (the others do it, too)
 	@if [ -z "$(PYTHON)" ]; then echo "error: Python 3.11 or later is needed, and not on PATH" >&2; exit 1; fi
