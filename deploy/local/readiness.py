@@ -42,7 +42,7 @@ def wait_ready(
 
     Args:
         program: what to probe, and for how long at most.
-        exits: how often it has ended since it was started.
+        exits: how often it has ended meanwhile.
         tail: the end of its log.
         stop: set when the user wants to stop.
 

@@ -118,9 +118,10 @@ class System:
             LocalError: it does not in time.
         """
         supervisor = self.supervisor
+        before = supervisor.exits(name)
         wait_ready(
             supervisor.program(name),
-            exits=lambda: supervisor.exits(name),
+            exits=lambda: supervisor.exits(name) - before,
             tail=lambda: self.state.tail(name),
             stop=stop or threading.Event(),
         )

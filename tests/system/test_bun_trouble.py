@@ -25,6 +25,11 @@ async def api(system: LocalSystem) -> AsyncIterator[BunApi]:
     async with system.client("owner") as http:
         body = {"projectRef": "default", "name": f"test-{secrets.token_hex(8)}", "type": "bun_api"}
         created = await http.post(DATABASES, json={**body, "connectionString": url})
+        while (
+            created.status_code == 503
+        ):  # the registry has not noticed yet that a service that was killed is back
+            assert passing(created) == (503, "SERVICE_UNAVAILABLE")
+            created = await http.post(DATABASES, json={**body, "connectionString": url})
         assert created.status_code == 201, created.text
         api = BunApi(http, created.json()["id"])
         yield api

@@ -35,7 +35,7 @@ async def test_all_that_is_known_of_a_key(redis_api: RedisApi, redis_engine: Red
         )
         assert 0 < facts["ttl_ms"] <= 1_000_000
         assert facts["memory_bytes"] > 256
-        assert (facts["idle_s"], facts["reference_count"]) == (0, 1)
+        assert (0 <= facts["idle_s"] < 60, facts["reference_count"]) == (True, 1)
 
 
 async def test_a_key_is_renamed_copied_and_deleted_whatever_its_bytes(

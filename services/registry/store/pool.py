@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, TooManyRequests
 
 from services.registry import metrics
 from services.registry.store import statement_spans
@@ -203,11 +203,29 @@ class Pool:
     async def _get(self) -> Connection:
         """A connection that is younger than the last failure: what broke one (a restart) broke the others, too."""
         while True:
-            connection = await self._pool.getconn(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S))
+            try:
+                connection = await self._pool.getconn(timeout=context.remaining_s(ACQUIRE_TIMEOUT_S))
+            except TooManyRequests:
+                if not self._forget_given_up():
+                    raise
+                continue
             if connection.opened_at > self._broken_at:
                 return connection
             await connection.close()
             await self._pool.putconn(connection)
+
+    def _forget_given_up(self) -> bool:
+        """Drops from the pool's queue who waits no more; whether that made room.
+
+        psycopg counts those until a connection comes, and opens none for a call that it refuses: a queue that was full
+        when PostgreSQL came back would stay full, and every call be refused for ever.
+        """
+        queue = self._pool._waiting  # noqa: SLF001  no other way leads to it
+        alive = [each for each in queue if each.error is None and each.conn is None]
+        has_room = len(alive) < len(queue)
+        queue.clear()
+        queue.extend(alive)
+        return has_room
 
     async def _live(self) -> Connection:
         connection = await self._get()
