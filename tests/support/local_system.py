@@ -216,6 +216,16 @@ class LocalSystem:
             # What a service knows already it reads without the registry; this id it has never heard of.
             wait(read.format(uuid.uuid4()), 404)
             wait(read.format(next(each["id"] for each in samples if each["type"] == kind)), 200)
+        for service in ("registry", "redis_svc", "mongo_svc", "bun_proxy"):
+            # A service that can't hear of keys that end knows none without asking.
+            while self.metrics(service)["studio_auth_watch_synced"] != 1:
+                assert time.monotonic() < deadline, f"{service} hears nothing of credentials"
+                time.sleep(0.05)
+        for each in samples:  # the registry has channels of its own to those who test connections
+            path = f"{DATABASES}/{each['id']}/test"
+            while not (answer := self.http.post(path, headers=headers)).json().get("success"):
+                assert time.monotonic() < deadline, answer.text
+                time.sleep(0.05)
 
     def address(self, service: str) -> str:
         """`host:port` where `registry`, `redis_svc` or `mongo_svc` takes gRPC calls."""

@@ -250,6 +250,7 @@ async def test_every_change_that_was_answered_has_one_record_though_the_registry
             group.create_task(work(worker))
     assert len(changes) + reads >= CALLS
     assert set(changes.values()) == {200}, "the registry's end stopped nobody"
+    await asyncio.to_thread(system.wait_reached)
 
     seen = await log.of_all(changes)
     assert {seen[each] for each in changes} == {1}

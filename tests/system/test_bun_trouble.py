@@ -79,6 +79,7 @@ async def test_a_service_that_is_killed_breaks_its_streams_and_comes_back(
             refusals.add(passing(answer_))
         await killing
     assert refusals <= {(503, "SERVICE_UNAVAILABLE")}
+    await asyncio.to_thread(system.wait_reached)
 
 
 @pytest.mark.parametrize("change", ["delete", {"status": "inactive"}, {"config": {"read_only": True}}])
@@ -106,6 +107,7 @@ async def test_a_registry_that_is_down_stops_nothing_that_is_known(system: Local
         assert passing(await books(unknown)) == (503, "REGISTRY_UNAVAILABLE")
     finally:
         await asyncio.to_thread(system.start, "registry")
+        await asyncio.to_thread(system.wait_reached)
 
 
 async def until_running(api: BunApi, number: int) -> None:

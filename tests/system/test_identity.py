@@ -113,7 +113,8 @@ async def test_two_services_go_on_with_a_known_key_while_the_registry_is_down(
     system.stop("registry")
     try:
         for path in (redis, mongodb):
-            assert (await browser.get(path, headers=bearer(known["key"]))).is_success
+            answer = await browser.get(path, headers=bearer(known["key"]))
+            assert answer.is_success, answer.text
             answer = await browser.get(path, headers=bearer(unknown["key"]))
             assert (answer.status_code, answer.json()["error_code"]) == (503, "REGISTRY_UNAVAILABLE")
     finally:

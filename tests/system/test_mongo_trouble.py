@@ -142,6 +142,7 @@ async def test_a_service_that_is_killed_is_used_again_and_a_stream_goes_on_where
         while (event := await next_event(stream))["heartbeat"]:
             pass
         assert event["full_document"]["n"] == 2
+    await asyncio.to_thread(system.wait_reached)
 
 
 async def test_a_database_that_is_deleted_ends_its_streams(api: MongoApi) -> None:
