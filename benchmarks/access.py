@@ -11,35 +11,29 @@ import asyncio
 import contextlib
 import json
 import re
-import signal
-import subprocess
-import sys
 import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import psutil
 
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Target, connect, load
+from benchmarks.programs import read, running
 from benchmarks.stack import Stack
 from benchmarks.table import Figure
 from benchmarks.without_access import GATEWAY
 from deploy.local import ports
-from deploy.local.options import LOOPBACK, ROOT
+from deploy.local.options import LOOPBACK
 
 CONNECTIONS = 16
 GOAL = "<= 0.15"
-START_S = 60.0
 SHIPPED_S = 30.0
 """Until the registry has the events of a load: their cost belongs to it."""
 POLL_S = 0.1
 LOOK_S = 1.5
 """Between two looks whether events wait. The first one, which costs as much on both sides, finds none as a rule."""
-STOP_S = 20.0
 _WAITING = re.compile(r"^studio_audit_events_waiting (\S+)$", re.MULTILINE)
 
 SHARED = ("registry", "postgres")
@@ -156,15 +150,10 @@ async def _shipped(way: Way) -> None:
 
 
 def _waiting(url: str) -> float:
-    found = _WAITING.search(_read(url))
+    found = _WAITING.search(read(url))
     if found is None:
         raise RuntimeError("the Redis service does not say how many events wait")
     return float(found[1])
-
-
-def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  of this machine
-        return str(answer.read(), "utf-8")
 
 
 async def database(target: Target) -> str:
@@ -211,53 +200,16 @@ def _other(stack: Stack) -> Iterator[Way]:
     with contextlib.ExitStack() as stopping:
         started = {
             name: stopping.enter_context(
-                _program(name, {**system.processes[name].environ(), **changed}, scratch)
+                running(
+                    "benchmarks.without_access",
+                    name,
+                    environment={**system.processes[name].environ(), **changed},
+                    log=scratch / "logs" / f"without_access_{name}.log",
+                )
             )
             for name, changed in differs.items()
         }
-        _ready(f"http://{LOOPBACK}:{probes}/healthz", started["redis_svc"], scratch)
-        _ready(f"http://{LOOPBACK}:{port}/readyz", started["gateway"], scratch)
+        started["redis_svc"].wait_ready(f"http://{LOOPBACK}:{probes}/healthz")
+        started["gateway"].wait_ready(f"http://{LOOPBACK}:{port}/readyz")
         processes = {**system.processes, **{name: psutil.Process(each.pid) for name, each in started.items()}}
         yield Way(replace(stack.target, port=port), processes, metrics_url(f"{LOOPBACK}:{probes}"))
-
-
-@contextlib.contextmanager
-def _program(name: str, environment: Mapping[str, str], scratch: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with _log(scratch, name).open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603  our own program
-            (sys.executable, "-m", "benchmarks.without_access", name),
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _log(scratch: Path, name: str) -> Path:
-    return scratch / "logs" / f"without_access_{name}.log"
-
-
-def _ready(url: str, process: subprocess.Popen[bytes], scratch: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        with contextlib.suppress(OSError):
-            _read(url)
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = "".join(
-                _log(scratch, name).read_text()
-                for name in ("redis_svc", "gateway")
-                if _log(scratch, name).exists()
-            )
-            raise RuntimeError(f"{url} does not answer:\n{said[-2000:]}")
-        time.sleep(POLL_S)

@@ -10,11 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,18 +20,16 @@ import psycopg
 
 from benchmarks.bare_redis import BareRedis
 from benchmarks.http_load import Target, closed_loop, connect, load
+from benchmarks.programs import Program, running
 from benchmarks.stack import Stack
 from benchmarks.table import Figure, ratio
 from deploy.local import ports
-from deploy.local.options import LOOPBACK, ROOT
+from deploy.local.options import LOOPBACK
 
 CONNECTIONS = 16
 IDLE_CONNECTIONS = 1000
 OPEN_DATABASES = 100
 PREFIX = "bench-scale-"
-START_S = 60.0
-STOP_S = 20.0
-POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -151,9 +144,10 @@ def _ways(stack: Stack) -> Iterator[_Ways]:
     supervisor, scratch = stack.system.supervisor, stack.system.state.path
     with contextlib.ExitStack() as stopping:
 
-        def start(name: str, module: str, of: str, changed: Mapping[str, str]) -> psutil.Process:
+        def start(name: str, module: str, of: str, changed: Mapping[str, str]) -> Program:
             environment = {**psutil.Process(supervisor.pid(of)).environ(), **changed}
-            return stopping.enter_context(_program(name, module, environment, stack))
+            log = stack.system.state.logs / f"{name}.log"
+            return stopping.enter_context(running(module, environment=environment, log=log))
 
         addresses, probes, processes = [], [], []
         for number in (1, 2):
@@ -179,40 +173,6 @@ def _ways(stack: Stack) -> Iterator[_Ways]:
             probes.append(f"http://{LOOPBACK}:{port}/readyz")
             targets.append(replace(stack.target, port=port))
             gateways.append(start(f"scale_gateway_{number}", "gateway", "gateway", changed))
-        for probe in probes:
-            _ready(probe)
-        yield _Ways(targets[0], targets[1], gateways[0], processes[0])
-
-
-@contextlib.contextmanager
-def _program(
-    name: str, module: str, environment: Mapping[str, str], stack: Stack
-) -> Iterator[psutil.Process]:
-    with (stack.system.state.logs / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603  our own program
-            (sys.executable, "-m", module),
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _ready(url: str) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310  of this machine
-            return
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{url} does not answer")
-        time.sleep(POLL_S)
+        for program, probe in zip([*processes, *gateways], probes, strict=True):
+            program.wait_ready(probe)
+        yield _Ways(targets[0], targets[1], psutil.Process(gateways[0].pid), psutil.Process(processes[0].pid))

@@ -7,20 +7,17 @@ measured in turn within each round, forwards and backwards, as in `access`; the 
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 
 from benchmarks.access import CONNECTIONS, Slice, Way, database, metrics_url, of_system, one_slice, total
 from benchmarks.bare_redis import BareRedis
+from benchmarks.programs import running, stop
 from benchmarks.stack import Stack
 from benchmarks.table import Figure
 from deploy.local import ports
@@ -30,9 +27,6 @@ WITHOUT = "without"
 PARTS = {"of every request": "1.0", "of one request in a hundred": "0.01"}
 OWN = ("gateway", "redis_svc")
 """Whose processor time counts: the registry and its database trace nothing here, and serve all pairs."""
-START_S = 60.0
-STOP_S = 20.0
-POLL_S = 0.1
 
 
 async def measure(stack: Stack, rounds: int, seconds: float) -> AsyncIterator[Figure]:
@@ -105,28 +99,11 @@ def _pair(stack: Stack, collector: str, part: str, number: int) -> Iterator[Way]
             name = module.rpartition(".")[2]
             environment = {**system.processes[name].environ(), **common, **changed}
             log = scratch / "logs" / f"traced-{number}-{name}.log"
-            started[name] = stopping.enter_context(_program(module, environment, log))
-        _ready(f"http://{LOOPBACK}:{probes}/healthz")
-        _ready(f"http://{LOOPBACK}:{port}/readyz")
+            started[name] = stopping.enter_context(running(module, environment=environment, log=log))
+        started["redis_svc"].wait_ready(f"http://{LOOPBACK}:{probes}/healthz")
+        started["gateway"].wait_ready(f"http://{LOOPBACK}:{port}/readyz")
         processes = {**system.processes, **{name: psutil.Process(each.pid) for name, each in started.items()}}
         yield Way(replace(stack.target, port=port), processes, metrics_url(f"{LOOPBACK}:{probes}"))
-
-
-@contextlib.contextmanager
-def _program(module: str, environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603  our own program
-            (sys.executable, "-m", module),
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        _stop(process)
 
 
 @contextlib.contextmanager
@@ -141,23 +118,4 @@ def _collector() -> Iterator[str]:
         yield f"http://{LOOPBACK}:{int(process.stdout.readline())}"
         process.stdout.close()
     finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _ready(url: str) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310  of this machine
-            return
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{url} does not answer")
-        time.sleep(POLL_S)
+        stop(process)
