@@ -37,7 +37,7 @@ MONGODB_BESIDE = 2
         # Asked one at a time all are equally free: 500 calls each, and ten times the deviation of picking at random.
         (1, 0.25, 0.42),
         # Else who is busy gets less, and here they share two processors.
-        (CONNECTIONS, 0.05, 0.8),
+        (CONNECTIONS, 0.20, 0.45),
     ],
 )
 async def test_calls_are_spread_evenly(scaled: Scaled, connections: int, least: float, most: float) -> None:
