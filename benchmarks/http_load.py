@@ -56,6 +56,12 @@ class Client(asyncio.Protocol):
         self._expected = -1
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
+        self._lost: Exception | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is closed, so that nothing can be asked on it."""
+        return self._lost is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the transport."""
@@ -82,12 +88,19 @@ class Client(asyncio.Protocol):
             answer.set_result(body)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fails the answer that is waited for."""
-        if self._answer is not None:
-            self._answer.set_exception(error or ConnectionResetError("the server closed the connection"))
+        """Fails the answer that is waited for, and what is asked from now on."""
+        self._lost = error or ConnectionResetError("the server closed the connection")
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(self._lost)
 
     async def ask(self, request: bytes) -> bytes:
-        """The whole answer to one request: status line, headers, body."""
+        """The whole answer to one request: status line, headers, body.
+
+        Raises:
+            OSError: the connection is closed, or closes before the answer is whole.
+        """
+        if self._lost is not None:
+            raise self._lost
         self._answer = asyncio.get_running_loop().create_future()
         assert self._transport is not None  # noqa: S101  set before create_connection returns
         self._transport.write(request)

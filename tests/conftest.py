@@ -20,6 +20,7 @@ from deploy.local.engines import Secantus, Valkey
 from deploy.local.environment import NO_PROXY
 from deploy.local.state import State
 from tests.support.engines import BunServer, PgMetaServer, PostgresServer, ValkeyFactory, ValkeyServer
+from tests.support.hung import pending_tasks
 from tests.support.local_system import LocalSystem
 from tests.support.mongodb import MongoFactory, MongoServer
 
@@ -171,9 +172,16 @@ def system() -> Iterator[LocalSystem]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Has what a test printed reach the process that collects reports: it takes UTF-8, which has no lone surrogates."""
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tells what a test that hangs waits for.
+
+    Also has what a test printed reach the process that collects reports: it takes UTF-8, which has no lone surrogates.
+    """
     report = yield
+    if call.excinfo is not None and "from pytest-timeout" in str(call.excinfo.value):
+        report.sections.append(("Tasks that wait", pending_tasks()))
     report.sections = [
         (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
     ]

@@ -13,6 +13,8 @@ from benchmarks.http_load import Client, Target, connect
 
 RETRY_S = 0.02
 NOBODY_S = 20.0
+ANSWER_S = 30.0
+"""A call that gets no answer for so long has failed: it must not keep the load from ending."""
 MORE_S = 120.0
 
 
@@ -59,9 +61,13 @@ class Load:
     async def _loop(self, name: str, path: str) -> None:
         target, client = await self._connected()
         while not self._stopped:
+            if client.is_lost:  # closed between two calls: none of them has failed
+                target, client = await self._connected()
             try:
-                answer = await client.ask(target.get(path))
+                async with asyncio.timeout(ANSWER_S):
+                    answer = await client.ask(target.get(path))
             except OSError as error:
+                client.close()
                 self.failures.append(f"{name}: {error!r}")
                 target, client = await self._connected()
                 continue
