@@ -7,11 +7,15 @@ a time don't count each other's lines.
 
 All tests are spread over several workers, file by file: much of their time is spent waiting for programs to start, to
 answer, to give up. Each worker has engines and a system of its own, on ports of its own.
+
+Many tests kill, stop and overload programs, on a machine that the workers overload as well. So a few that fail in a
+run of all are run once more, alone: those that fail again fail the run, the others are named at the end as unsteady.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +27,11 @@ from deploy.local.options import ROOT
 MAX_WORKERS = 4
 """Each starts PostgreSQL, Valkey, MongoDB, pg-meta and a whole system: about 1.5 GB of memory."""
 
+TESTS_FAILED = 1
+"""The exit code of pytest that says so; any other says that the run itself went wrong."""
+MAX_REPEATED = 10
+"""Where more have failed, it is not for the machine's sake, and nothing is run again."""
+
 
 def workers() -> int:
     """How many run all tests: one more than there are processors, since they also wait.
@@ -32,6 +41,12 @@ def workers() -> int:
     if os.environ.get("TEST_MONGODB_URL"):
         return 1
     return min(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2, MAX_WORKERS)
+
+
+def failed(cache: Path) -> list[str]:
+    """The tests that failed in the run that wrote a cache of pytest."""
+    found = cache / "v" / "cache" / "lastfailed"
+    return sorted(json.loads(found.read_text())) if found.exists() else []
 
 
 def main() -> int:
@@ -46,15 +61,26 @@ def main() -> int:
     spread = ["-n", str(number), "--dist", "loadfile", "--no-loadscope-reorder"] if number > 1 else []
     with tempfile.TemporaryDirectory(prefix="studio-coverage-") as folder:
         environment = os.environ | {"COVERAGE_FILE": str(Path(folder) / "coverage")}
+        cache = Path(folder) / "cache"
 
         def coverage(*words: str) -> int:
             command = (sys.executable, "-m", "coverage", *words)
             return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
-        result = coverage("run", "-m", "pytest", *spread, *tests)
-        if result != 0 or tests:
+        pytest = ("run", "-m", "pytest", "-o", f"cache_dir={cache}")
+        result = coverage(*pytest, *spread, *tests)
+        if tests:
             return result
-        return coverage("combine", "--quiet") or coverage("report", f"--fail-under={arguments.fail_under}")
+        unsteady = failed(cache) if result == TESTS_FAILED else []
+        if 0 < len(unsteady) <= MAX_REPEATED:
+            print(f"\n{len(unsteady)} failed; once more, alone:", *unsteady, sep="\n  ", flush=True)
+            result = coverage(*pytest, "--last-failed", "--last-failed-no-failures", "none")
+        if result != 0:
+            return result
+        result = coverage("combine", "--quiet") or coverage("report", f"--fail-under={arguments.fail_under}")
+        if unsteady:
+            print("unsteady, failed amid the others and not alone:", *unsteady, sep="\n  ", flush=True)
+        return result
 
 
 if __name__ == "__main__":

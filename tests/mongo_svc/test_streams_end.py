@@ -32,7 +32,8 @@ Call = Any
 """A call of grpcio."""
 
 WHERE: dict[str, Any] = {"database_name": "test", "collection": "c"}
-LARGE = [("grpc.max_receive_message_length", -1)]
+LARGE = [("grpc.max_receive_message_length", -1), ("grpc.http2.bdp_probe", 0)]
+"""Options of a channel: whatever size a message has, and a window that doesn't grow until a whole stream is in it."""
 BOUND_S = 10
 """Seconds, far less than a server that hangs is waited for."""
 
