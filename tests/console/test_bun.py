@@ -38,6 +38,23 @@ async def test_a_route_fills_the_request_and_its_answer_is_laid_out(
     await expect(page.get_by_role("grid", name="Recent calls").get_by_text("/books/404")).to_be_visible()
 
 
+async def test_a_chosen_route_is_in_the_address(visit: Open, database_ids: dict[str, str]) -> None:
+    page = await visit(f"/databases/{database_ids['bun_api']}/bun")
+    path = page.get_by_label("Path and query")
+    await choose(page, "One book")
+    await page.get_by_label("id").fill("2")
+    await expect(path).to_have_value("/books/2")
+    await choose(page, "A stream of events")
+    await expect(path).to_have_value("/ticks")
+    await page.reload()
+    await expect(path).to_have_value("/ticks")
+    await page.go_back()
+    await expect(page.get_by_label("id")).to_be_visible()
+    await page.get_by_role("button", name="Health", exact=True).click()
+    await page.get_by_role("button", name="Requests", exact=True).click()
+    await expect(page.get_by_label("id")).to_be_visible()
+
+
 async def test_a_stream_shows_while_it_comes_and_is_stopped(
     visit: Open, database_ids: dict[str, str]
 ) -> None:

@@ -101,6 +101,32 @@ async def test_edits_change_their_values_and_no_type_or_other_byte(
     assert saved.raw == bson.encode(edited)
 
 
+async def test_a_value_is_edited_in_its_cell_of_the_table_and_reviewed_before_it_is_saved(
+    visit: Open, database_ids: dict[str, str], engine: Engine
+) -> None:
+    await engine[DATABASE]["cells"].insert_one(EXACT)
+    path = f"/databases/{database_ids['mongodb']}/mongodb?db={DATABASE}&collection=cells&layout=table"
+    page = await visit(path)
+    row = page.get_by_role("grid", name="Documents").get_by_role("row").nth(1)
+    await row.get_by_text("9007199254740993").dblclick()
+    await page.get_by_label("long", exact=True).fill("9007199254740995")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_label("long", exact=True)).to_have_count(0)
+    await row.get_by_text("9007199254740993").dblclick()
+    await page.get_by_label("long", exact=True).fill("none")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.get_by_label("long", exact=True).fill("9007199254740995")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Changes")).to_contain_text('9007199254740995" },')
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(page.get_by_text("The document is saved.")).to_be_visible()
+    await expect(row).to_contain_text("9007199254740995")
+    saved = await engine[DATABASE].with_options(codec_options=RAW)["cells"].find_one()
+    assert saved is not None
+    assert saved.raw == bson.encode({**EXACT, "long": Int64(9007199254740995)})
+
+
 async def test_the_second_of_two_editors_sees_what_the_first_did_and_can_keep_both(
     visit: Open, database_ids: dict[str, str], engine: Engine
 ) -> None:

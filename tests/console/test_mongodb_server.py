@@ -160,3 +160,21 @@ async def test_an_operation_that_waits_is_ended(
         await asyncio.gather(waiting, return_exceptions=True)
         await page.get_by_role("button", name="Sessions").click()
         await expect(page.get_by_role("grid", name="Sessions")).to_be_visible()
+
+
+async def test_a_server_tells_where_its_time_goes_and_what_its_log_says(
+    visit: Open, database_ids: dict[str, str], engine: Engine
+) -> None:
+    await engine[DATABASE]["busy"].insert_many([{"n": n} for n in range(50)])
+    page = await visit(f"/databases/{database_ids['mongodb']}/mongodb?view=server")
+    await page.get_by_role("button", name="Collections", exact=True).click()
+    row = page.get_by_role("grid", name="Time by collection").get_by_role("row").filter(has_text="busy")
+    await expect(row).to_contain_text(f"{DATABASE}.busy")
+    await page.get_by_role("button", name="Log", exact=True).click()
+    lines = page.get_by_role("grid", name="Log").get_by_role("row")
+    await expect(lines.nth(1)).to_be_visible()
+    await page.get_by_label("Lines that contain").fill("no line says this")
+    await expect(page.get_by_text("No line contains this.")).to_be_visible()
+    await page.get_by_label("Lines that contain").fill("")
+    await lines.nth(1).click()
+    await expect(page.get_by_role("dialog")).to_be_visible()

@@ -48,6 +48,8 @@ PAGES = {
     "mongodb roles": "/databases/{mongodb}/mongodb?view=users&part=roles&db=shop",
     "mongodb operations": "/databases/{mongodb}/mongodb?view=operations",
     "mongodb server": "/databases/{mongodb}/mongodb?view=server",
+    "mongodb top": "/databases/{mongodb}/mongodb?view=server&part=top",
+    "mongodb log": "/databases/{mongodb}/mongodb?view=server&part=log",
     "bun": "/databases/{bun_api}/bun",
     "bun calls": "/databases/{bun_api}/bun?view=calls",
     "bun health": "/databases/{bun_api}/bun?view=health",

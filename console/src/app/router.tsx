@@ -63,8 +63,11 @@ const bun = createRoute({
   getParentRoute: () => root,
   path: "/databases/$id/bun",
   component: lazyRouteComponent(() => import("@/pages/bun"), "BunPage"),
-  validateSearch: (given: Record<string, unknown>): { view?: string | undefined } => ({
+  validateSearch: (
+    given: Record<string, unknown>,
+  ): { view?: string | undefined; route?: string | undefined } => ({
     view: text(given.view),
+    route: text(given.route),
   }),
 });
 const postgres = createRoute({

@@ -14,6 +14,7 @@ export type BunCallStats = Schemas["BunCallStats"];
 export type BunHealth = Schemas["BunGetHealthResponse"];
 
 const ROUTES_A_PAGE = 500;
+const LONGEST_SEARCH = 256;
 const HEALTH_EVERY_MS = 15_000;
 const CALLS_EVERY_MS = 5_000;
 
@@ -30,6 +31,27 @@ export function useBunRoutes(databaseId: string, search = "") {
     },
     getNextPageParam: (page) => page.next_page_token || undefined,
   });
+}
+
+/** The route of that name, such as `GET /orders`; null where the API's document has none. */
+export function useBunRoute(databaseId: string, name: string) {
+  const client = useClient();
+  return useQuery({
+    enabled: name !== "",
+    queryKey: keys.engine("bun", databaseId, "routes", "named", name),
+    queryFn: async ({ signal }) => {
+      const path = name.slice(name.indexOf(" ") + 1);
+      const query = { search: path.slice(0, LONGEST_SEARCH), page_size: ROUTES_A_PAGE };
+      const params = { path: { database_id: databaseId }, query };
+      const page = await data(client.GET("/api/platform/bun/{database_id}/routes", { params, signal }));
+      return page.routes.find((each) => bunRouteName(each) === name) ?? null;
+    },
+  });
+}
+
+/** What a route is called, in an address for example: `GET /orders`. */
+export function bunRouteName({ method, path }: Pick<BunRoute, "method" | "path">): string {
+  return `${method} ${path}`;
 }
 
 /** Asks the API for its document anew. */

@@ -11,6 +11,9 @@ export type MongoServerStatus = Schemas["MongodbGetServerStatusResponse"];
 export type MongoMember = Schemas["MongodbMember"];
 export type MongoOperation = Schemas["MongodbOperation"];
 export type MongoRecommendation = Schemas["MongodbServerRecommendation"];
+export type MongoTopEntry = Schemas["MongodbTopEntry"];
+export type MongoTopFigure = Schemas["MongodbTopFigure"];
+export type MongoLogLine = Schemas["MongodbLogLine"];
 export type MongoUnavailable = Schemas["MongodbUnavailable"];
 
 /** By what operations are narrowed. */
@@ -24,6 +27,8 @@ export interface MongoOperationFilters {
 const STATUS_EVERY_MS = 5_000;
 const OPERATIONS_EVERY_MS = 2_000;
 const OPERATIONS = 500;
+const TOP = 200;
+const LOG_LINES = 1024;
 
 /** The server at a glance, again and again. */
 export function useMongoServerStatus(databaseId: string) {
@@ -48,6 +53,33 @@ export function useMongoRecommendations(databaseId: string) {
       return data(
         client.GET("/api/platform/mongodb/{database_id}/server/recommendations", { params, signal }),
       );
+    },
+  });
+}
+
+/** In which collections the server has spent its time since it was started, the most first; again and again. */
+export function useMongoTop(databaseId: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("mongodb", databaseId, "top"),
+    refetchInterval: STATUS_EVERY_MS,
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId }, query: { limit: TOP } };
+      return data(client.GET("/api/platform/mongodb/{database_id}/server/top", { params, signal }));
+    },
+  });
+}
+
+/** The last lines of the server's log that contain `search`, the newest first; of its warnings at the start alone where
+ * `log` says so. */
+export function useMongoServerLog(databaseId: string, log: "global" | "startupWarnings", search: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: keys.engine("mongodb", databaseId, "log", log, search),
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => {
+      const params = { path: { database_id: databaseId }, query: { log, search, limit: LOG_LINES } };
+      return data(client.GET("/api/platform/mongodb/{database_id}/server/log", { params, signal }));
     },
   });
 }

@@ -15,14 +15,26 @@ const VIEWS = [
 export function BunPage() {
   const route = getRouteApi("/databases/$id/bun");
   const { id } = route.useParams();
-  const { view = "requests" } = route.useSearch();
+  const { view = "requests", route: chosen = "" } = route.useSearch();
   const navigate = useNavigate({ from: "/databases/$id/bun" });
   return (
-    <EnginePage id={id} views={VIEWS} view={view} onView={(next) => navigate({ search: { view: next } })}>
+    <EnginePage
+      id={id}
+      views={VIEWS}
+      view={view}
+      onView={(next) => navigate({ search: { view: next, route: chosen || undefined } })}
+    >
       {(database) => {
         if (view === "calls") return <Calls databaseId={id} />;
         if (view === "health") return <Health databaseId={id} />;
-        return <Requests key={id} database={database} />;
+        return (
+          <Requests
+            key={id}
+            database={database}
+            chosen={chosen}
+            onChoose={(next) => navigate({ search: { view, route: next } })}
+          />
+        );
       }}
     </EnginePage>
   );

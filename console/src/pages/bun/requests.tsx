@@ -1,6 +1,13 @@
-import { type BunRoute, type Database, useClient, useMayChange } from "@studio-databases/client/react";
+import {
+  type BunRoute,
+  bunRouteName,
+  type Database,
+  useBunRoute,
+  useClient,
+  useMayChange,
+} from "@studio-databases/client/react";
 import { Plus, Send, Square, Trash2 } from "lucide-react";
-import { type FormEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, useCallback, useEffect, useRef, useState } from "react";
 import { Button, Code, Empty, Failure, IconButton, Input, Loading, Select } from "@/ui";
 import { Parameters } from "./parameters";
 import { Response } from "./response";
@@ -11,7 +18,16 @@ const READING = ["GET", "HEAD", "OPTIONS"];
 const CHANGING = ["POST", "PUT", "PATCH", "DELETE"];
 
 /** The request builder: a route from the list, or whatever one types. */
-export function Requests({ database }: { database: Database }) {
+export function Requests({
+  database,
+  chosen,
+  onChoose,
+}: {
+  database: Database;
+  /** The name of a route, as it stands in the address; empty for none. */
+  chosen: string;
+  onChoose: (name: string) => void;
+}) {
   const client = useClient();
   const mayChange = useMayChange(database.id);
   const [route, setRoute] = useState<BunRoute>();
@@ -25,7 +41,7 @@ export function Requests({ database }: { database: Database }) {
   const methods = mayChange ? [...READING, ...CHANGING] : READING;
   const takesBody = !["GET", "HEAD"].includes(draft.method);
 
-  function choose(next: BunRoute) {
+  const fill = useCallback((next: BunRoute) => {
     const type = next.request_content_types[0];
     setRoute(next);
     setAnswer(undefined);
@@ -36,6 +52,21 @@ export function Requests({ database }: { database: Database }) {
       headers: type ? [{ name: "content-type", value: type }] : [],
       body: type?.includes("json") ? "{}" : "",
     });
+  }, []);
+
+  const named = useBunRoute(database.id, chosen);
+  const filled = useRef("");
+  useEffect(() => {
+    // Once for each: what was typed since then stays.
+    if (!named.data || filled.current === chosen) return;
+    filled.current = chosen;
+    fill(named.data);
+  }, [named.data, chosen, fill]);
+
+  function choose(next: BunRoute) {
+    filled.current = bunRouteName(next);
+    fill(next);
+    onChoose(filled.current);
   }
 
   async function run(event?: FormEvent) {

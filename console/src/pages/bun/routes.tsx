@@ -1,4 +1,10 @@
-import { type BunRoute, useBunRoutes, useMay, useRefreshBunRoutes } from "@studio-databases/client/react";
+import {
+  type BunRoute,
+  bunRouteName,
+  useBunRoutes,
+  useMay,
+  useRefreshBunRoutes,
+} from "@studio-databases/client/react";
 import { clsx } from "clsx";
 import { RefreshCw } from "lucide-react";
 import { useState } from "react";
@@ -20,6 +26,7 @@ export function Routes({
   const found = useBunRoutes(databaseId, useDebounced(search));
   const refresh = useRefreshBunRoutes(databaseId);
   const may = useMay(databaseId);
+  const current = chosen && bunRouteName(chosen);
   const routes = found.data?.pages.flatMap((page) => page.routes) ?? [];
   return (
     <aside aria-label="Routes" className="flex w-72 shrink-0 flex-col border-r">
@@ -50,15 +57,15 @@ export function Routes({
         {found.isSuccess && routes.length === 0 ? <Empty title="No route matches." /> : null}
         <ul>
           {routes.map((route) => (
-            <li key={`${route.method} ${route.path}`}>
+            <li key={bunRouteName(route)}>
               <button
                 type="button"
-                aria-current={route === chosen ? "true" : undefined}
+                aria-current={bunRouteName(route) === current ? "true" : undefined}
                 onClick={() => onChoose(route)}
                 title={route.summary || route.path}
                 className={clsx(
                   "flex w-full items-baseline gap-2 px-3 py-1.5 text-left hover:bg-surface-200",
-                  route === chosen && "bg-surface-300",
+                  bunRouteName(route) === current && "bg-surface-300",
                 )}
               >
                 <Method method={route.method} />

@@ -1,15 +1,13 @@
 import { clsx } from "clsx";
 import { ChevronRight, Pencil, Trash2 } from "lucide-react";
-import { children, get, isContainer, isEditable, type Node, type Path, textOf, typeOf } from "@/lib/ejson";
+import { children, get, isContainer, type Node, type Path, typeOf } from "@/lib/ejson";
 import { IconButton } from "@/ui";
 import { TypeMark, Value } from "./value";
-import { ValueEditor } from "./value-editor";
+import { mayEditInPlace, ValueEditor } from "./value-editor";
 
 /** Fields of a document, and items of an array, that are shown at first. */
 const SHOWN = 25;
 const SHOWN_MORE = 500;
-/** Characters of a value that are edited in its place. */
-const MOST_EDITED = 100_000;
 
 /** What is open and being edited in the documents of a page; keys are places: `3/1.0`. */
 export interface FieldsState {
@@ -109,7 +107,7 @@ function Field({
   const type = typeOf(value);
   const container = isContainer(value);
   const open = container && state.open.has(key);
-  const editable = onChange !== undefined && isEditable(type) && textOf(value).length <= MOST_EDITED;
+  const editable = onChange !== undefined && mayEditInPlace(value);
   const changed = before !== undefined && before !== value && !container;
   return (
     <>

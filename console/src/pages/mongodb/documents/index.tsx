@@ -194,7 +194,7 @@ function Found({
       ) : null}
       {found.isSuccess && documents.length > 0 ? (
         layout === "table" ? (
-          <Table documents={documents} onOpen={panels.actions.onEdit} />
+          <Table documents={documents} actions={panels.actions} />
         ) : layout === "json" ? (
           <Json documents={documents} />
         ) : (

@@ -1,8 +1,11 @@
-import { useMemo, useState } from "react";
-import { type BsonType, columnsOf, get, typeOf } from "@/lib/ejson";
+import { type MouseEvent, useMemo, useState } from "react";
+import { type BsonType, columnsOf, get, type Node, setAt, typeOf, write } from "@/lib/ejson";
 import { type Column, Grid } from "@/ui";
+import type { DocumentActions } from "./card";
+import { type Cell, CellEditor } from "./cell-editor";
 import type { Doc } from "./page";
 import { nameOf, Value } from "./value";
+import { mayEditInPlace } from "./value-editor";
 
 const MOST_COLUMNS = 60;
 
@@ -30,8 +33,10 @@ function widthOf(name: string, types: ReadonlySet<BsonType>): string {
 }
 
 /** Documents as a grid, a column for each of their outermost fields. */
-export function Table({ documents, onOpen }: { documents: readonly Doc[]; onOpen: (document: Doc) => void }) {
+export function Table({ documents, actions }: { documents: readonly Doc[]; actions: DocumentActions }) {
+  const { inline, onEdit } = actions;
   const [selected, setSelected] = useState<string>();
+  const [edited, setEdited] = useState<Cell>();
   const columns = useMemo(() => {
     const nodes = documents.map((each) => each.node);
     return columnsOf(nodes, MOST_COLUMNS).map((name): Column<Doc> => {
@@ -50,23 +55,53 @@ export function Table({ documents, onOpen }: { documents: readonly Doc[]; onOpen
         width: widthOf(name, types),
         cell: (row) => {
           const value = get(row.node, name);
-          return value ? <Value node={value} /> : null;
+          if (!value) return null;
+          const shown = <Value node={value} />;
+          if (!inline || row.id === undefined || name === "_id" || !mayEditInPlace(value)) return shown;
+          function edit(event: MouseEvent<HTMLElement>) {
+            event.stopPropagation(); // which would open the document
+            if (value) setEdited({ document: row, name, value, place: event.currentTarget });
+          }
+          return (
+            // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut; Enter opens the whole document
+            <span className="block truncate" onDoubleClick={edit}>
+              {shown}
+            </span>
+          );
         },
       };
     });
-  }, [documents]);
+  }, [documents, inline]);
+
+  /** What is to be saved is looked at first, as everywhere. */
+  function review({ document, name, value }: Cell, changed: Node) {
+    setEdited(undefined);
+    const { node } = document;
+    if (node.kind !== "object" || write(changed) === write(value)) return;
+    onEdit(document, setAt(node, [node.members.findIndex((each) => each.name === name)], changed));
+  }
+
   return (
-    <Grid<Doc>
-      label="Documents"
-      rows={documents}
-      columns={columns}
-      rowKey={(row) => row.key}
-      rowHeight={30}
-      selected={selected}
-      onSelect={(row) => {
-        setSelected(row.key);
-      }}
-      onOpen={onOpen}
-    />
+    <>
+      <Grid<Doc>
+        label="Documents"
+        rows={documents}
+        columns={columns}
+        rowKey={(row) => row.key}
+        rowHeight={30}
+        selected={selected}
+        onSelect={(row) => {
+          setSelected(row.key);
+        }}
+        onOpen={(row) => onEdit(row)}
+      />
+      {edited ? (
+        <CellEditor
+          cell={edited}
+          onClose={() => setEdited(undefined)}
+          onDone={(changed) => review(edited, changed)}
+        />
+      ) : null}
+    </>
   );
 }

@@ -7,6 +7,14 @@ import { nameOf } from "./value";
 /** Characters from which a text has room for several lines. */
 const LONG = 60;
 
+/** Characters of a value that are edited in its place. */
+const MOST_EDITED = 100_000;
+
+/** Whether a value can be edited as a line of text. */
+export function mayEditInPlace(value: Node): boolean {
+  return isEditable(typeOf(value)) && textOf(value).length <= MOST_EDITED;
+}
+
 /** Edits one value in its place: Enter takes it, Escape leaves it. Its type stays unless another is chosen. */
 export function ValueEditor({
   label,

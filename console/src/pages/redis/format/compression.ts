@@ -2,8 +2,11 @@
 
 import { utf8 } from "@studio-databases/client/react";
 import { Gunzip, Inflate, Unzlib } from "fflate";
+import { MAGIC as LZ4_MAGIC, lz4 } from "./lz4";
+import { MOST_UNPACKED, tooLarge } from "./output";
+import { snappy } from "./snappy";
 
-export const CODECS = ["gzip", "zlib", "deflate", "brotli", "zstd"] as const;
+export const CODECS = ["gzip", "zlib", "deflate", "brotli", "zstd", "lz4", "snappy"] as const;
 export type Codec = (typeof CODECS)[number];
 
 /** Unpacks bytes.
@@ -12,9 +15,6 @@ export type Codec = (typeof CODECS)[number];
  */
 export type Unpack = (bytes: Uint8Array) => Uint8Array;
 export type Unpackers = Readonly<Partial<Record<Codec, Unpack>>>;
-
-/** Bytes at most that a value is unpacked to: a small one can hide gigabytes. */
-export const MOST_UNPACKED = 16 << 20;
 
 /** Compressed bytes that go in at a time. */
 const STEP = 0x4000;
@@ -26,6 +26,8 @@ export const BUILT_IN: Unpackers = {
   gzip: (bytes) => pushed(bytes, (take) => new Gunzip(take)),
   zlib: (bytes) => pushed(bytes, (take) => new Unzlib(take)),
   deflate: (bytes) => pushed(bytes, (take) => new Inflate(take)),
+  lz4,
+  snappy,
 };
 
 const ON_DEMAND: Readonly<Partial<Record<Codec, () => Promise<Unpack>>>> = {
@@ -57,7 +59,7 @@ export async function withUnpacker(codec: Codec, known: Unpackers): Promise<Unpa
   }
 }
 
-/** How bytes look to be compressed: by the magic numbers of RFC 1952, RFC 1950 and RFC 8878. */
+/** How bytes look to be compressed: by the magic numbers of RFC 1952, RFC 1950, RFC 8878 and LZ4. */
 export function codecOf(bytes: Uint8Array): Codec | undefined {
   const [first = 0, second = 0, third = 0, fourth = 0] = bytes;
   if (bytes.length > 18 && first === 0x1f && second === 0x8b && third === 8) return "gzip";
@@ -65,12 +67,14 @@ export function codecOf(bytes: Uint8Array): Codec | undefined {
   // Deflate with a window of 32 KiB, as every zlib writes it, and no dictionary.
   if (bytes.length > 6 && first === 0x78 && header % 31 === 0 && (second & 0x20) === 0) return "zlib";
   if (first === 0x28 && second === 0xb5 && third === 0x2f && fourth === 0xfd) return "zstd";
+  const word = first + second * 2 ** 8 + third * 2 ** 16 + fourth * 2 ** 24;
+  if (bytes.length > 11 && word === LZ4_MAGIC) return "lz4";
   return undefined;
 }
 
 /** Codecs without a magic number that bytes may be in, which are no text themselves. */
 export function candidates(bytes: Uint8Array): readonly Codec[] {
-  return bytes.length < LEAST ? [] : ["deflate", "brotli"];
+  return bytes.length < LEAST ? [] : ["snappy", "deflate", "brotli"];
 }
 
 /** Whether what came out of bytes without a magic number is what went in once: a text longer than they are. */
@@ -107,8 +111,4 @@ function pushed(bytes: Uint8Array, streamOf: (take: Take) => Stream): Uint8Array
     at += part.length;
   }
   return whole;
-}
-
-function tooLarge(): Error {
-  return new Error("It unpacks to more than 16 MB.");
 }

@@ -1,6 +1,8 @@
 import { brotliCompressSync, zstdCompressSync } from "node:zlib";
 import { encode } from "@msgpack/msgpack";
 import { deflateSync, gzipSync, zlibSync } from "fflate";
+import { compress as lz4Compress } from "lz4js";
+import { compress as snappyCompress } from "snappyjs";
 import { describe, expect, it } from "vitest";
 import { BUILT_IN, CODECS, type Codec, type Unpackers, withUnpacker } from "./compression";
 import { FORMATS, type Format, guess, show, showRange } from "./formats";
@@ -57,6 +59,8 @@ it.each<[string, Uint8Array, ReturnType<typeof guess>]>([
   ["gzip", gzipSync(utf8('{"a":1}')), { codec: "gzip", format: "json" }],
   ["zlib", zlibSync(utf8("xxxxxxxx")), { codec: "zlib", format: "text" }],
   ["raw deflate", deflateSync(REPETITIVE), { codec: "deflate", format: "json" }],
+  ["LZ4", new Uint8Array(lz4Compress(REPETITIVE)), { codec: "lz4", format: "json" }],
+  ["Snappy", new Uint8Array(snappyCompress(REPETITIVE)), { codec: "snappy", format: "json" }],
   [
     "brotli, once it can be unpacked",
     brotliCompressSync(REPETITIVE),
@@ -89,6 +93,8 @@ describe("what is compressed", () => {
     deflate: deflateSync,
     brotli: (bytes) => new Uint8Array(brotliCompressSync(bytes)),
     zstd: (bytes) => new Uint8Array(zstdCompressSync(bytes)),
+    lz4: (bytes) => new Uint8Array(lz4Compress(bytes)),
+    snappy: (bytes) => new Uint8Array(snappyCompress(bytes)),
   };
 
   it.each(CODECS)("as %s is found, unpacked and never edited unpacked", async (codec) => {
