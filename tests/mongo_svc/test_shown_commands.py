@@ -86,3 +86,27 @@ def test_a_line_without_parts_is_shown_without_credentials() -> None:
     line = log.parse(f"connecting to mongodb://root:{CANARY}@db:27017/ now")
     assert CANARY not in line.message
     assert line.message.startswith("connecting to mongodb://")
+
+
+def test_a_line_of_a_server_before_4_4_is_taken_apart_and_masked() -> None:
+    line = log.parse(
+        f"2019-07-09T20:26:15.123+0000 I  NETWORK  [conn5] received mongodb://root:{CANARY}@db:27017/"
+    )
+    assert (line.severity, line.component, line.context) == ("I", "NETWORK", "conn5")
+    assert line.at_unix_ms == 1562703975123
+    assert line.message == "received mongodb://***@db:27017/"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("2019-07-09T20:26:15Z D2 - a message", ("D2", "", "", "a message")),
+        ("2019-07-09T20:26:15Z I STORAGE [a b] two\nlines", ("I", "STORAGE", "a b", "two\nlines")),
+        ("yesterday I NETWORK [conn5] a message", ("", "", "", "yesterday I NETWORK [conn5] a message")),
+        ("0001-01-01T00:00:00 I NETWORK old", ("", "", "", "0001-01-01T00:00:00 I NETWORK old")),
+        ("", ("", "", "", "")),
+    ],
+)
+def test_a_line_without_its_parts_is_shown_whole(text: str, parts: tuple[str, str, str, str]) -> None:
+    line = log.parse(text)
+    assert (line.severity, line.component, line.context, line.message) == parts

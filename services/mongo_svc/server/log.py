@@ -1,19 +1,24 @@
 """The last lines of a server's log.
 
 https://www.mongodb.com/docs/manual/reference/command/getLog/,
-https://www.mongodb.com/docs/manual/reference/log-messages/#structured-logging
+https://www.mongodb.com/docs/manual/reference/log-messages/#structured-logging, and of servers before 4.4
+https://www.mongodb.com/docs/v4.2/reference/log-messages/
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.mongo_svc.client import MongoClient
 from services.mongo_svc.server import shown
 from services.mongo_svc.server.asking import UNKNOWN
+
+_PLAIN = re.compile(r"(\S+) +([FEWI]|D[1-5]?) +([A-Z_]+|-) +(?:\[([^\]]*)\] +)?(.+)", re.DOTALL)
+"""Time, severity, component, context where there is one, message: a line that is no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def parse(text: str) -> Line:
     try:
         parts = json.loads(text)
     except ValueError:
-        return Line(shown.line(text))
+        return _plain(text)
     if not isinstance(parts, dict):
         return Line(shown.line(text))
     return Line(
@@ -72,9 +77,27 @@ def parse(text: str) -> Line:
     )
 
 
+def _plain(text: str) -> Line:
+    found = _PLAIN.fullmatch(text)
+    at = _moment(found[1]) if found else UNKNOWN
+    if found is None or at == UNKNOWN:
+        return Line(shown.line(text))
+    _, severity, component, context, message = found.groups()
+    return Line(
+        message=shown.line(message),
+        at_unix_ms=at,
+        severity=severity,
+        component="" if component == "-" else shown.text(component),
+        context=shown.text(context),
+    )
+
+
 def _time(value: object) -> float:
-    text = value.get("$date") if isinstance(value, Mapping) else None
+    return _moment(value.get("$date") if isinstance(value, Mapping) else None)
+
+
+def _moment(text: object) -> float:
     try:
         return dt.datetime.fromisoformat(text).timestamp() * 1000 if isinstance(text, str) else UNKNOWN
-    except ValueError:
+    except (ValueError, OverflowError):
         return UNKNOWN
