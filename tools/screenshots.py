@@ -118,6 +118,12 @@ async def _readings(page: Page) -> None:
     await page.wait_for_timeout(READINGS_MS * 3)
 
 
+async def _cell(page: Page) -> None:
+    row = page.get_by_role("grid", name="Documents").get_by_role("row").nth(6)
+    await row.get_by_role("gridcell").nth(2).locator("span").first.dblclick()
+    await page.get_by_role("dialog").wait_for()
+
+
 _MONGO = "/databases/{mongodb}/mongodb"
 _ORDERS = "db=shop&collection=orders"
 SHOTS: Sequence[Shot] = (
@@ -135,12 +141,14 @@ SHOTS: Sequence[Shot] = (
     Shot("redis-server", "/databases/{redis}/redis?view=server", "light", _readings),
     Shot("mongodb-documents-dark", f"{_MONGO}?{_ORDERS}"),
     Shot("mongodb-documents-light", f"{_MONGO}?{_ORDERS}", "light"),
-    Shot("mongodb-table", f"{_MONGO}?{_ORDERS}&layout=table"),
+    Shot("mongodb-table", f"{_MONGO}?{_ORDERS}&layout=table", act=_cell),
     Shot("mongodb-aggregation", f"{_MONGO}?view=aggregation&{_ORDERS}", "light"),
     Shot("mongodb-explain", f"{_MONGO}?view=explain&{_ORDERS}", act=_explain),
     Shot("mongodb-indexes", f"{_MONGO}?view=indexes&{_ORDERS}", "light"),
     Shot("mongodb-schema", f"{_MONGO}?view=schema&{_ORDERS}", act=_schema),
     Shot("mongodb-server", f"{_MONGO}?view=server", "light", _readings),
+    Shot("mongodb-server-top", f"{_MONGO}?view=server&part=top"),
+    Shot("mongodb-server-log", f"{_MONGO}?view=server&part=log", "light"),
     Shot("bun-requests", "/databases/{bun_api}/bun", act=_request),
     Shot("bun-calls", "/databases/{bun_api}/bun?view=calls", "light"),
     Shot("bun-health", "/databases/{bun_api}/bun?view=health"),

@@ -66,7 +66,7 @@ export function Log({ databaseId, parts }: { databaseId: string; parts: ReactNod
         />
         <Checkbox
           className="!text-xs"
-          label="Warnings of its start"
+          label="Warnings at its start"
           checked={warnings}
           onChange={(event) => setWarnings(event.target.checked)}
         />
