@@ -10,7 +10,9 @@ import argparse
 import asyncio
 import json
 import re
+import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from urllib.parse import quote
@@ -40,6 +42,8 @@ from benchmarks.table import Figure, header, ratio
 CONNECTIONS = 16
 KEYS = 200_000
 PAGE = 2000
+PART_S = 600
+"""Seconds that a part may take."""
 
 _CURSOR = re.compile(rb'"cursor":"(\d*)"')
 
@@ -143,18 +147,27 @@ def main() -> None:
     parser.add_argument("--only", choices=tuple(PARTS), action="append", help="one part; may be repeated")
     options = parser.parse_args()
     with running() as stack:
-        parts = options.only or tuple(PARTS)
-        figures = uvloop.run(_measured(stack, parts, options.rounds, options.seconds))
+        print(header(), flush=True)
+        failed = uvloop.run(_measured(stack, options.only or tuple(PARTS), options.rounds, options.seconds))
     if not options.only:
-        figures += uvloop.run(pool.measure(options.rounds))
-    print(header())
-    for figure in figures:
-        print(figure.line())
+        for figure in uvloop.run(pool.measure(options.rounds)):
+            print(figure.line(), flush=True)
+    if failed:
+        sys.exit(f"not measured, see above: {', '.join(failed)}")
 
 
-async def _measured(stack: Stack, parts: Sequence[str], rounds: int, seconds: float) -> list[Figure]:
-    async with asyncio.timeout(1200):
-        return [figure for part in parts async for figure in PARTS[part](stack, rounds, seconds)]
+async def _measured(stack: Stack, parts: Sequence[str], rounds: int, seconds: float) -> list[str]:
+    """Prints each figure as soon as it is there; returns the parts that failed, which keep no other from its turn."""
+    failed = []
+    for part in parts:
+        try:
+            async with asyncio.timeout(PART_S):
+                async for figure in PARTS[part](stack, rounds, seconds):
+                    print(figure.line(), flush=True)
+        except Exception:  # noqa: BLE001  whatever it was: the others are worth their figures
+            traceback.print_exc()
+            failed.append(part)
+    return failed
 
 
 if __name__ == "__main__":
