@@ -18,6 +18,7 @@ from studio.options.v1.access_pb2 import Role
 from studio.registry.v1 import resolver_service_pb2 as messages
 from studio.registry.v1.resolver_service_pb2_grpc import ResolverServiceServicer
 from tests.runtime.harness import Running, service_tokens, until
+from tests.support.failures import cancelled
 
 Event = messages.WatchConnectionsResponse
 KEYS = KeyRing.from_secrets("engine-secret-0123456789-abcdefghi")
@@ -148,6 +149,5 @@ class Client:
 
     async def aclose(self) -> None:
         if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+            await cancelled(self.task)
         await self.resolver.aclose()

@@ -22,6 +22,7 @@ from studio.registry.v1.audit_pb2 import AuditEvent
 from studio.registry.v1.audit_service_pb2_grpc import AuditServiceServicer, add_AuditServiceServicer_to_server
 from tests.runtime.conftest import Output
 from tests.runtime.harness import running, service_tokens, settings, until
+from tests.support.failures import cancelled
 
 FAILURE = StudioError(ERROR_REASON_REGISTRY_UNAVAILABLE, "away")
 
@@ -67,8 +68,7 @@ async def shipping(log: AuditLog, store: Store) -> AsyncIterator[Shipper]:
     try:
         yield ship
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled(task)
 
 
 async def test_failures_and_lost_answers_double_and_lose_nothing(

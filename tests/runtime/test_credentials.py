@@ -17,6 +17,7 @@ from services.runtime.context import Caller, Credential
 from services.runtime.errors import StudioError
 from studio.options.v1.access_pb2 import ROLE_DEVELOPER
 from tests.runtime.harness import until
+from tests.support.failures import cancelled
 
 OFFLINE_S = 60.0
 
@@ -87,9 +88,7 @@ class Service:
         try:
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await cancelled(*tasks)
             await self.known.aclose()
 
     async def refusal(self, key: NewKey) -> StudioError:

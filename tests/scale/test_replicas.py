@@ -21,7 +21,7 @@ from studio.registry.v1.registry_service_pb2 import UpdateDatabaseRequest
 from studio.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from tests.scale.conftest import MONGODB_POOL, POSTGRES_POOL, Scaled
 from tests.scale.fleet import Replica
-from tests.support.failures import until
+from tests.support.failures import cancelled, until
 
 CALLS = 1500
 CONNECTIONS = 8
@@ -207,6 +207,5 @@ async def _counted(scaled: Scaled) -> AsyncIterator[dict[str, int]]:
     try:
         yield most
     finally:
-        counting.cancel()
-        await asyncio.wait([counting])
+        await cancelled(counting)
         assert counting.cancelled(), counting.exception()

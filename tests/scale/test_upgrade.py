@@ -24,6 +24,7 @@ from tests.support.failures import until
 from tests.support.mongodb import MongoServer
 
 CONNECTIONS = 4
+SERVICES = ("registry", "redis_svc", "mongo_svc")
 GENERATED_FROM = ("protos", "tools", "buf.yaml", "services/runtime/openapi")
 """What the derived code depends on."""
 GENERATE_S = 300
@@ -45,6 +46,10 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if found.returncode != 0:
         pytest.skip("there is no previous commit here: a shallow clone, the first commit, or no repository")
     commit = found.stdout.decode().strip()
+    if missing := [
+        name for name in SERVICES if _git("cat-file", "-e", f"{commit}:services/{name}").returncode
+    ]:
+        pytest.skip(f"the previous commit has no {', '.join(missing)}")
     code = tmp_path_factory.mktemp("previous")
     archive = _git("archive", "--format=tar", commit)
     assert archive.returncode == 0, archive.stderr.decode()
@@ -70,8 +75,7 @@ async def test_no_call_fails_while_every_process_is_replaced(
         mongodb["scale"]["documents"].insert_one({})
     async with fleet(platform_url, HEALTH_INTERVAL_S="3600", HEALTH_IDLE_INTERVAL_S="3600") as running:
         await running.migrate(previous)
-        services = ("registry", "redis_svc", "mongo_svc")
-        before = {name: running.launch(name, "127.0.1.1", code=previous) for name in services}
+        before = {name: running.launch(name, "127.0.1.1", code=previous) for name in SERVICES}
         running.announce(*before.values())
         gateway = running.launch("gateway", "127.0.1.1", code=previous)
         await running.ready(*before.values())
@@ -86,7 +90,7 @@ async def test_no_call_fails_while_every_process_is_replaced(
             await running.migrate()
             await register(running, gateway, "redis", valkey_server.url)
             await load.more(20)
-            for name in services:
+            for name in SERVICES:
                 (after,) = await running.add(name, "127.0.1.2")
                 await until(functools.partial(running.is_called, gateway, after))
                 running.dismiss(before[name])
