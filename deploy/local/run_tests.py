@@ -15,6 +15,7 @@ run of all are run once more, alone: those that fail again fail the run, the oth
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -64,8 +65,11 @@ def main() -> int:
         cache = Path(folder) / "cache"
 
         def coverage(*words: str) -> int:
-            command = (sys.executable, "-m", "coverage", *words)
-            return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+            process = subprocess.Popen((sys.executable, "-m", "coverage", *words), cwd=ROOT, env=environment)
+            while True:
+                # Ctrl-C reaches pytest as well, which ends what it has started and says what it found so far.
+                with contextlib.suppress(KeyboardInterrupt):
+                    return process.wait()
 
         pytest = ("run", "-m", "pytest", "-o", f"cache_dir={cache}")
         result = coverage(*pytest, *spread, *tests)

@@ -12,7 +12,7 @@ from services.runtime import context as call
 from services.runtime.errors import StudioError
 from services.runtime.pool import ClientPool, Lease
 from services.runtime.resolver import Connection, Resolver
-from services.runtime.rights import CANCEL_AGAIN_S
+from services.runtime.tasks import cancelled
 from studio.options.v1.access_pb2 import ROLE_READ_ONLY
 from studio.options.v1.errors_pb2 import ERROR_REASON_CONNECTION_READ_ONLY, ERROR_REASON_DB_UNAVAILABLE
 
@@ -117,9 +117,7 @@ async def while_unchanged(
                         await check()
                         checked_at = clock()
             finally:
-                while not waiting.done():
-                    waiting.cancel()
-                    await asyncio.wait({waiting}, timeout=CANCEL_AGAIN_S)
+                await cancelled(waiting)
                 if not waiting.cancelled():
                     waiting.exception()  # looked at: where the check has raised, nobody asks for it any more
             try:

@@ -16,10 +16,8 @@ from services.runtime import context as call
 from services.runtime.access import Registered, Role, refusal, role_in
 from services.runtime.context import Caller
 from services.runtime.errors import StudioError
+from services.runtime.tasks import CANCEL_AGAIN_S
 from studio.options.v1.access_pb2 import ROLE_UNSPECIFIED
-
-CANCEL_AGAIN_S = 1.0
-"""A stream that was cancelled so long ago and still runs is cancelled again: Python 3.11's `wait_for` loses some."""
 
 Find = Callable[[str], Awaitable[Registered]]
 """Finds a database by its id; raises DB_NOT_FOUND and what else prevents it."""

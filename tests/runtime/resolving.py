@@ -13,12 +13,12 @@ from services.runtime.crypto import KeyRing
 from services.runtime.errors import StudioError
 from services.runtime.resolver import Connection, Resolver
 from services.runtime.rights import Rights
+from services.runtime.tasks import cancelled
 from studio.options.v1 import errors_pb2 as reasons
 from studio.options.v1.access_pb2 import Role
 from studio.registry.v1 import resolver_service_pb2 as messages
 from studio.registry.v1.resolver_service_pb2_grpc import ResolverServiceServicer
 from tests.runtime.harness import Running, service_tokens, until
-from tests.support.failures import cancelled
 
 Event = messages.WatchConnectionsResponse
 KEYS = KeyRing.from_secrets("engine-secret-0123456789-abcdefghi")

@@ -16,13 +16,13 @@ from services.runtime.audit.shipper import Shipper, to_registry
 from services.runtime.audit.spool import Batch
 from services.runtime.errors import StudioError
 from services.runtime.server import Servicer
+from services.runtime.tasks import cancelled
 from studio.options.v1.errors_pb2 import ERROR_REASON_REGISTRY_UNAVAILABLE
 from studio.registry.v1 import audit_service_pb2 as pb
 from studio.registry.v1.audit_pb2 import AuditEvent
 from studio.registry.v1.audit_service_pb2_grpc import AuditServiceServicer, add_AuditServiceServicer_to_server
 from tests.runtime.conftest import Output
 from tests.runtime.harness import running, service_tokens, settings, until
-from tests.support.failures import cancelled
 
 FAILURE = StudioError(ERROR_REASON_REGISTRY_UNAVAILABLE, "away")
 

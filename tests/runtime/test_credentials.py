@@ -15,9 +15,9 @@ from services.runtime.auth.credentials import Answer, Credentials, Event, Kind, 
 from services.runtime.auth.refusals import WrongCredentialError, unknown_now
 from services.runtime.context import Caller, Credential
 from services.runtime.errors import StudioError
+from services.runtime.tasks import cancelled
 from studio.options.v1.access_pb2 import ROLE_DEVELOPER
 from tests.runtime.harness import until
-from tests.support.failures import cancelled
 
 OFFLINE_S = 60.0
 

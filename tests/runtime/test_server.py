@@ -19,7 +19,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.runtime import server
+from services.runtime import server, tasks
 from services.runtime.server import Runtime, Servicer
 from services.runtime.settings import ServiceSettings
 from studio.redis.v1 import redis_service_pb2 as redis
@@ -286,7 +286,7 @@ async def test_background_work_that_fails_is_logged_and_begins_again(output: Out
 async def test_background_work_that_loses_a_cancellation_is_cancelled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "CANCEL_AGAIN_S", 0.01)
+    monkeypatch.setattr(tasks, "CANCEL_AGAIN_S", 0.01)
     asked: list[int] = []
 
     async def work() -> None:

@@ -15,13 +15,14 @@ from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from benchmarks.http_load import Target, connect
+from services.runtime.tasks import cancelled
 from studio.redis.v1.redis_service_pb2 import GetValueRequest
 from studio.redis.v1.redis_service_pb2_grpc import RedisServiceStub
 from studio.registry.v1.registry_service_pb2 import UpdateDatabaseRequest
 from studio.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from tests.scale.conftest import MONGODB_POOL, POSTGRES_POOL, Scaled
 from tests.scale.fleet import Replica
-from tests.support.failures import cancelled, until
+from tests.support.failures import until
 
 CALLS = 1500
 CONNECTIONS = 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -30,18 +29,6 @@ def passing(answer: httpx.Response) -> tuple[int, str]:
     assert body["retryable"] is True
     assert int(answer.headers["retry-after"]) > 0
     return answer.status_code, body["error_code"]
-
-
-async def cancelled(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels what may go on for ever, and waits until it has ended.
-
-    More than once: before Python 3.12 a cancellation that meets the end of a `wait_for`, of PyMongo's or psycopg's say,
-    is lost: https://github.com/python/cpython/issues/86296
-    """
-    while running := [task for task in tasks if not task.done()]:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=1)
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -1,3 +1,4 @@
+export { Asked, Reload } from "./asked";
 export { Button, type ButtonProps, IconButton } from "./button";
 export { Code } from "./code";
 export { Confirm, type ConfirmProps } from "./confirm";

@@ -33,11 +33,12 @@ export function useBunRoutes(databaseId: string, search = "") {
   });
 }
 
-/** The route of that name, such as `GET /orders`; null where the API's document has none. */
-export function useBunRoute(databaseId: string, name: string) {
+/** The route of that name, such as `GET /orders`; null where the API's document has none. `known` is not asked for. */
+export function useBunRoute(databaseId: string, name: string, known?: BunRoute) {
   const client = useClient();
-  return useQuery({
+  return useQuery<BunRoute | null>({
     enabled: name !== "",
+    initialData: known && bunRouteName(known) === name ? known : undefined,
     queryKey: keys.engine("bun", databaseId, "routes", "named", name),
     queryFn: async ({ signal }) => {
       const path = name.slice(name.indexOf(" ") + 1);

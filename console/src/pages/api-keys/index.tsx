@@ -4,7 +4,7 @@ import { type ApiKey, useApiKeys, useMay, useRevokeApiKey } from "@studio-databa
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { ago, moment } from "@/lib/format";
-import { Badge, Button, type Column, Confirm, Empty, Failure, Grid, Loading } from "@/ui";
+import { Asked, Badge, Button, type Column, Confirm, Empty, Grid } from "@/ui";
 import { CreateKey } from "./create";
 
 function State({ apiKey }: { apiKey: ApiKey }) {
@@ -89,8 +89,9 @@ export function ApiKeysPage() {
         <h1 className="text-sm font-medium">API keys</h1>
         {add}
       </div>
-      {found.isPending ? <Loading>Loading API keys…</Loading> : null}
-      {found.isError ? <Failure className="m-5" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found} className="m-5">
+        Loading API keys…
+      </Asked>
       {found.isSuccess ? (
         <Grid<ApiKey>
           label="API keys"

@@ -54,7 +54,7 @@ export function Requests({
     });
   }, []);
 
-  const named = useBunRoute(database.id, chosen);
+  const named = useBunRoute(database.id, chosen, route);
   const filled = useRef("");
   useEffect(() => {
     // Once for each: what was typed since then stays.

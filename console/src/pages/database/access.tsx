@@ -9,7 +9,7 @@ import {
 import { Trash2 } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { ago, moment } from "@/lib/format";
-import { Badge, Button, Confirm, Empty, Failure, Field, IconButton, Input, Loading, Select } from "@/ui";
+import { Asked, Badge, Button, Confirm, Empty, Field, IconButton, Input, Select } from "@/ui";
 
 const ROLES = {
   read: "Read: look at data",
@@ -31,8 +31,9 @@ export function Access({ database }: { database: Database }) {
         Roles come from tokens and API keys. A grant gives one caller more on this database alone.
       </p>
       {may("registry.grant.create") ? <AddGrant databaseId={database.id} /> : null}
-      {grants.isPending ? <Loading>Loading grants…</Loading> : null}
-      {grants.isError ? <Failure error={grants.error} onRetry={() => grants.refetch()} /> : null}
+      <Asked of={grants} className="">
+        Loading grants…
+      </Asked>
       {grants.isSuccess && rows.length === 0 ? <Empty title="No grants: only roles count." /> : null}
       {rows.length > 0 ? (
         <table className="w-full text-sm">

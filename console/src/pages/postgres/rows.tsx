@@ -2,7 +2,7 @@ import { type PgRow, type PgTable, usePgRows, usePgTable } from "@studio-databas
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { short } from "@/lib/format";
-import { Empty, Failure, IconButton, Loading, Select, SidePanel } from "@/ui";
+import { Asked, Empty, IconButton, Select, SidePanel } from "@/ui";
 import { Results } from "./results";
 
 const SIZES = [100, 500, 1000];
@@ -22,8 +22,7 @@ export function Rows({ databaseId, table }: { databaseId: string; table: PgTable
   const names = details.data?.columns?.map((column) => column.name) ?? Object.keys(rows[0] ?? {});
   return (
     <div className="flex min-w-0 flex-1 flex-col">
-      {found.isPending ? <Loading>Loading rows…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Loading rows…</Asked>
       {found.isSuccess ? (
         <Results
           key={page}

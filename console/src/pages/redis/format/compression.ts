@@ -2,9 +2,9 @@
 
 import { utf8 } from "@studio-databases/client/react";
 import { Gunzip, Inflate, Unzlib } from "fflate";
-import { MAGIC as LZ4_MAGIC, lz4 } from "./lz4";
-import { MOST_UNPACKED, tooLarge } from "./output";
+import { lz4 } from "./lz4";
 import { snappy } from "./snappy";
+import { MOST_UNPACKED, tooLarge } from "./unpacking";
 
 export const CODECS = ["gzip", "zlib", "deflate", "brotli", "zstd", "lz4", "snappy"] as const;
 export type Codec = (typeof CODECS)[number];
@@ -67,8 +67,8 @@ export function codecOf(bytes: Uint8Array): Codec | undefined {
   // Deflate with a window of 32 KiB, as every zlib writes it, and no dictionary.
   if (bytes.length > 6 && first === 0x78 && header % 31 === 0 && (second & 0x20) === 0) return "zlib";
   if (first === 0x28 && second === 0xb5 && third === 0x2f && fourth === 0xfd) return "zstd";
-  const word = first + second * 2 ** 8 + third * 2 ** 16 + fourth * 2 ** 24;
-  if (bytes.length > 11 && word === LZ4_MAGIC) return "lz4";
+  if (bytes.length > 11 && first === 0x04 && second === 0x22 && third === 0x4d && fourth === 0x18)
+    return "lz4";
   return undefined;
 }
 

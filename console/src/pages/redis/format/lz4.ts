@@ -3,9 +3,9 @@
  * Checksums are skipped: whoever can change a value can change them as well.
  */
 
-import { Input, Output } from "./output";
+import { Input, Output } from "./unpacking";
 
-export const MAGIC = 0x184d2204;
+const MAGIC = 0x184d2204;
 /** Frames that hold something else: 16 magic numbers that differ in their last four bits. */
 const SKIPPABLE = 0x184d2a50;
 

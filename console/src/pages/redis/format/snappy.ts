@@ -1,6 +1,6 @@
 /** Snappy blocks: https://github.com/google/snappy/blob/main/format_description.txt. */
 
-import { Input, MOST_UNPACKED, Output, tooLarge } from "./output";
+import { Input, MOST_UNPACKED, Output, tooLarge } from "./unpacking";
 
 /** @throws where the bytes are no Snappy block, are cut, or unpack to too much. */
 export function snappy(bytes: Uint8Array): Uint8Array {

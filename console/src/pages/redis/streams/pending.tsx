@@ -9,7 +9,7 @@ import {
 } from "@studio-databases/client/react";
 import { useMemo, useState } from "react";
 import { count, duration } from "@/lib/format";
-import { Button, type Column, Empty, Failure, Grid, Loading, toast } from "@/ui";
+import { Asked, Button, type Column, Empty, Grid, toast } from "@/ui";
 import { useRedis } from "../context";
 import { Bytes } from "../name";
 import { Claim } from "./claim";
@@ -109,8 +109,9 @@ export function Pending({
 
   return (
     <div className="flex min-w-0 flex-1 flex-col">
-      {found.isPending ? <Loading>Loading what is pending…</Loading> : null}
-      {found.isError ? <Failure className="m-2" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found} className="m-2">
+        Loading what is pending…
+      </Asked>
       {found.isSuccess ? (
         <Grid<RedisPendingEntry>
           label="Pending entries"

@@ -3,7 +3,7 @@
 import { X } from "lucide-react";
 import { type ReactNode, useCallback } from "react";
 import { count } from "@/lib/format";
-import { Button, type Column, Failure, Grid, IconButton, Loading } from "@/ui";
+import { Asked, Button, type Column, Grid, IconButton } from "@/ui";
 
 import { useGuard } from "../unsaved";
 
@@ -57,8 +57,7 @@ export function Elements<Row>({
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="flex flex-wrap items-center gap-2 border-b px-4 py-2 text-xs">{toolbar}</div>
-      {pages.isPending ? <Loading>Loading the value…</Loading> : null}
-      {pages.isError ? <Failure className="m-4" error={pages.error} onRetry={() => pages.refetch()} /> : null}
+      <Asked of={pages}>Loading the value…</Asked>
       {pages.isPending || (pages.isError && rows.length === 0) ? null : (
         <Grid<Row>
           label={label}

@@ -5,7 +5,7 @@ import {
   useResetRedisKey,
 } from "@studio-databases/client/react";
 import { type FormEvent, useMemo, useState } from "react";
-import { Button, Confirm, Failure, Loading, toast } from "@/ui";
+import { Asked, Button, Confirm, toast } from "@/ui";
 import { useRedis } from "../context";
 import { ValueEditor } from "../format/value-editor";
 import { InlineField } from "../inline-field";
@@ -55,8 +55,7 @@ export function Json({ name }: { name: RedisName }) {
           </Button>
         ) : null}
       </form>
-      {found.isPending ? <Loading>Loading the document…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Loading the document…</Asked>
       {data ? (
         <>
           {one === undefined ? (

@@ -8,12 +8,12 @@ import {
   useMongoBuckets,
   useMongoFiles,
 } from "@studio-databases/client/react";
-import { RefreshCw, Upload } from "lucide-react";
+import { Upload } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { get } from "@/lib/ejson";
 import { bytes, count } from "@/lib/format";
-import { Button, Confirm, Empty, Failure, Grid, IconButton, Input, Loading, Select, toast } from "@/ui";
+import { Asked, Button, Confirm, Empty, Failure, Grid, Input, Loading, Reload, Select, toast } from "@/ui";
 import { line, listOf, readExact } from "../exact";
 import { Toolbar } from "../parts";
 import type { WorkProps } from "../types";
@@ -108,13 +108,10 @@ function Bucket({ databaseId, of, picker }: { databaseId: string; of: MongoBucke
           onChange={(event) => setName(event.target.value)}
         />
         <div className="flex-1" />
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
         {mayUpload ? upload : null}
       </Toolbar>
-      {found.isPending ? <Loading>Loading files…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Loading files…</Asked>
       {found.data ? (
         <Grid<Row>
           label="Files"

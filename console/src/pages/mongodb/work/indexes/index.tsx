@@ -8,11 +8,11 @@ import {
   useModifyMongoIndex,
   useMongoIndexes,
 } from "@studio-databases/client/react";
-import { Ellipsis, Plus, RefreshCw } from "lucide-react";
+import { Ellipsis, Plus } from "lucide-react";
 import { useState } from "react";
 import { get, type Node } from "@/lib/ejson";
 import { ago, bytes, count } from "@/lib/format";
-import { Button, type Column, Confirm, Empty, Failure, Grid, IconButton, Loading, Menu, toast } from "@/ui";
+import { Button, type Column, Confirm, Empty, Failure, Grid, Loading, Menu, Reload, toast } from "@/ui";
 import { type Exact, listOf, readExact } from "../exact";
 import { Missing, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
@@ -168,9 +168,7 @@ export function Indexes({ databaseId, databaseName, collection }: WorkProps) {
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <Toolbar>
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
         <div className="flex-1" />
         {may("mongodb.index.create") ? (
           <Button kind="primary" icon={<Plus size={13} aria-hidden />} onClick={() => setBuilding(true)}>

@@ -10,19 +10,7 @@ import { Pause, Play } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { count, duration } from "@/lib/format";
-import {
-  Badge,
-  Button,
-  Checkbox,
-  type Column,
-  Confirm,
-  Empty,
-  Failure,
-  Grid,
-  Input,
-  Loading,
-  toast,
-} from "@/ui";
+import { Asked, Badge, Button, Checkbox, type Column, Confirm, Empty, Grid, Input, toast } from "@/ui";
 import { Missing, Parts, Toolbar } from "../parts";
 import type { WorkProps } from "../types";
 import { OperationDetails } from "./details";
@@ -151,8 +139,7 @@ function List({ databaseId, parts }: { databaseId: string; parts: ReactNode }) {
           {live ? "Pause" : "Go on"}
         </Button>
       </Toolbar>
-      {found.isPending ? <Loading>Asking the server…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Asking the server…</Asked>
       {found.data ? (
         <>
           <Grid<MongoOperation>

@@ -1,8 +1,7 @@
 import { type MongoSession, useMongoSessions } from "@studio-databases/client/react";
-import { RefreshCw } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { ago, count, moment } from "@/lib/format";
-import { Checkbox, type Column, Copy, Empty, Failure, Grid, IconButton, Loading } from "@/ui";
+import { Asked, Checkbox, type Column, Copy, Empty, Grid, Reload } from "@/ui";
 import { Missing, Toolbar } from "../parts";
 
 const COLUMNS: readonly Column<MongoSession>[] = [
@@ -40,12 +39,9 @@ export function Sessions({ databaseId, parts }: { databaseId: string; parts: Rea
           onChange={(event) => setCluster(event.target.checked)}
         />
         <div className="flex-1" />
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
       </Toolbar>
-      {found.isPending ? <Loading>Asking the server…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Asking the server…</Asked>
       {found.data ? (
         <>
           <Grid<MongoSession>

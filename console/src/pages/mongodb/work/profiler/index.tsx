@@ -6,11 +6,11 @@ import {
   useMongoProfiler,
   useMongoProfilerEntries,
 } from "@studio-databases/client/react";
-import { RefreshCw, Settings2 } from "lucide-react";
+import { Settings2 } from "lucide-react";
 import { useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { count } from "@/lib/format";
-import { Button, Empty, Failure, Grid, IconButton, Input, Loading, Select } from "@/ui";
+import { Asked, Button, Empty, Failure, Grid, Input, Loading, Reload, Select } from "@/ui";
 import { Toolbar } from "../parts";
 import type { WorkProps } from "../types";
 import { COLUMNS } from "./columns";
@@ -109,12 +109,9 @@ function Entries({
           {collection ? `of ${collection} alone` : "of every collection"}
         </span>
         <div className="flex-1" />
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
       </Toolbar>
-      {found.isPending ? <Loading>Loading what was recorded…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Loading what was recorded…</Asked>
       {found.data ? (
         <>
           <Grid<MongoProfilerEntry>

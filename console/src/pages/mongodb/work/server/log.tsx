@@ -1,21 +1,9 @@
 import { type MongoLogLine, useMongoServerLog } from "@studio-databases/client/react";
-import { RefreshCw } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { count, moment } from "@/lib/format";
 import { layOut } from "@/lib/json";
-import {
-  Badge,
-  Checkbox,
-  type Column,
-  Empty,
-  Failure,
-  Grid,
-  IconButton,
-  Input,
-  Loading,
-  SidePanel,
-} from "@/ui";
+import { Asked, Badge, Checkbox, type Column, Empty, Grid, Input, Reload, SidePanel } from "@/ui";
 import { Toolbar } from "../parts";
 
 /** What the letters of severities stand for; those of debugging have none. */
@@ -71,12 +59,9 @@ export function Log({ databaseId, parts }: { databaseId: string; parts: ReactNod
           onChange={(event) => setWarnings(event.target.checked)}
         />
         <div className="flex-1" />
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
       </Toolbar>
-      {found.isPending ? <Loading>Asking the server…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Asking the server…</Asked>
       {found.data ? (
         <>
           <Grid<MongoLogLine>

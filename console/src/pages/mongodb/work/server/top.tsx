@@ -1,6 +1,6 @@
 import { type MongoTopEntry, type MongoTopFigure, useMongoTop } from "@studio-databases/client/react";
 import { count, duration, short } from "@/lib/format";
-import { type Column, Empty, Failure, Grid, Loading } from "@/ui";
+import { Asked, type Column, Empty, Grid } from "@/ui";
 
 /** `1.2 s · 340` */
 function Figure({ of }: { of: MongoTopFigure | undefined }) {
@@ -44,11 +44,10 @@ const COLUMNS: readonly Column<MongoTopEntry>[] = [
 /** In which collections the server has spent its time. */
 export function Top({ databaseId }: { databaseId: string }) {
   const found = useMongoTop(databaseId);
-  if (found.isPending) return <Loading>Asking the server…</Loading>;
   const entries = found.data?.collections ?? [];
   return (
     <>
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Asking the server…</Asked>
       {found.data ? (
         <>
           <Grid<MongoTopEntry>

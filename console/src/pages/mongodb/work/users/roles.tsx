@@ -1,8 +1,8 @@
 import { type MongoRole, useDropMongoRole, useMay, useMongoRoles } from "@studio-databases/client/react";
-import { Plus, RefreshCw } from "lucide-react";
+import { Plus } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { count } from "@/lib/format";
-import { Badge, Button, Checkbox, type Column, Empty, Failure, Grid, IconButton, Loading } from "@/ui";
+import { Asked, Badge, Button, Checkbox, type Column, Empty, Grid, Reload } from "@/ui";
 import { Toolbar } from "../parts";
 import { ADMIN, DatabasePicker } from "./database-picker";
 import { DropPrincipal } from "./drop";
@@ -71,13 +71,10 @@ export function Roles({
           onChange={(event) => setBuiltIn(event.target.checked)}
         />
         <div className="flex-1" />
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
         {mayCreate ? add : null}
       </Toolbar>
-      {found.isPending ? <Loading>Loading roles…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Loading roles…</Asked>
       {found.data ? (
         <>
           <Grid<MongoRole>

@@ -5,11 +5,11 @@ import {
   useMay,
   useMongoUsers,
 } from "@studio-databases/client/react";
-import { Plus, RefreshCw } from "lucide-react";
+import { Plus } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useDebounced } from "@/lib/debounce";
 import { count } from "@/lib/format";
-import { Badge, Button, type Column, Empty, Failure, Grid, IconButton, Input, Loading } from "@/ui";
+import { Asked, Badge, Button, type Column, Empty, Grid, Input, Reload } from "@/ui";
 import { Toolbar } from "../parts";
 import { DatabasePicker } from "./database-picker";
 import { DropPrincipal } from "./drop";
@@ -92,13 +92,10 @@ export function UserList({
           onChange={(event) => setSearch(event.target.value)}
         />
         <div className="flex-1" />
-        <IconButton label="Reload" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} />
         {mayCreate ? add : null}
       </Toolbar>
-      {found.isPending ? <Loading>Loading users…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Loading users…</Asked>
       {found.data ? (
         <>
           <Grid<MongoUser>

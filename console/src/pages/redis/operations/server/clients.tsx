@@ -8,21 +8,21 @@ import {
   useMay,
   useRedisClients,
 } from "@studio-databases/client/react";
-import { RefreshCw, X } from "lucide-react";
+import { X } from "lucide-react";
 import { useMemo, useState } from "react";
 import { isMarked } from "@/lib/engines";
 import { count, duration, bytes as size } from "@/lib/format";
 import {
+  Asked,
   Badge,
   Checkbox,
   type Column,
   Confirm,
   Empty,
-  Failure,
   Grid,
   IconButton,
   Input,
-  Loading,
+  Reload,
   Select,
   toast,
 } from "@/ui";
@@ -165,12 +165,9 @@ export default function Clients({ database }: { database: Database }) {
           checked={isLive}
           onChange={(event) => setLive(event.target.checked)}
         />
-        <IconButton label="List again" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} label="List again" />
       </div>
-      {found.isPending ? <Loading>Listing the clients…</Loading> : null}
-      {found.isError ? <Failure className="m-4" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found}>Listing the clients…</Asked>
       {found.isSuccess ? (
         <>
           <Grid<RedisClient>

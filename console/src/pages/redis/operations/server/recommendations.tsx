@@ -1,5 +1,5 @@
 import { type RedisRecommendation, useRedisRecommendations } from "@studio-databases/client/react";
-import { Badge, Button, Failure, Loading } from "@/ui";
+import { Asked, Badge, Button } from "@/ui";
 
 const TONES: Readonly<Record<string, "bad" | "warning" | "neutral">> = {
   high: "bad",
@@ -20,8 +20,9 @@ export function Recommendations({ databaseId }: { databaseId: string }) {
           Look again
         </Button>
       </header>
-      {found.isPending ? <Loading>Looking at the server's settings and figures…</Loading> : null}
-      {found.isError ? <Failure className="m-3" error={found.error} onRetry={() => found.refetch()} /> : null}
+      <Asked of={found} className="m-3">
+        Looking at the server's settings and figures…
+      </Asked>
       {found.data?.recommendations.length === 0 ? (
         <p className="px-4 py-3 text-sm text-text-light">Nothing to change.</p>
       ) : null}

@@ -6,11 +6,10 @@ import {
   useMay,
   useRedisSlowLog,
 } from "@studio-databases/client/react";
-import { RefreshCw } from "lucide-react";
 import { useState } from "react";
 import { isMarked } from "@/lib/engines";
 import { ago, count, duration, moment } from "@/lib/format";
-import { type Column, Copy, Empty, Failure, Grid, IconButton, Loading, Select, SidePanel } from "@/ui";
+import { type Column, Copy, Empty, Failure, Grid, Loading, Reload, Select, SidePanel } from "@/ui";
 import { commandText } from "../arguments";
 import { SlowLogSettings } from "./slow-log-settings";
 
@@ -80,9 +79,7 @@ export default function SlowLog({ database }: { database: Database }) {
             </option>
           ))}
         </Select>
-        <IconButton label="Read again" loading={found.isFetching} onClick={() => found.refetch()}>
-          <RefreshCw size={14} aria-hidden />
-        </IconButton>
+        <Reload of={found} label="Read again" />
         {allowed("redis.server.slowlog_configure") && !isMarked(database, "readonly") ? (
           <SlowLogSettings databaseId={database.id} log={log} />
         ) : null}

@@ -1,10 +1,11 @@
-/** What formats of the LZ77 family unpack into: literal bytes, and repetitions of what has come out before. */
+/** What formats of the LZ77 family are unpacked with: a reader of bytes, and what comes out of them. */
 
 /** Bytes at most that a value is unpacked to: a small one can hide gigabytes. */
 export const MOST_UNPACKED = 16 << 20;
 
 const FIRST_SIZE = 1 << 16;
 
+/** Literal bytes, and repetitions of what has come out before. */
 export class Output {
   #bytes = new Uint8Array(FIRST_SIZE);
   /** Bytes that have come out. */
@@ -50,12 +51,12 @@ export class Output {
 
 /** Reads bytes one after the other. */
 export class Input {
-  at = 0;
+  #at = 0;
 
   constructor(private readonly bytes: Uint8Array) {}
 
   get isAtEnd(): boolean {
-    return this.at >= this.bytes.length;
+    return this.#at >= this.bytes.length;
   }
 
   byte(): number {
@@ -69,10 +70,10 @@ export class Input {
   }
 
   take(count: number): Uint8Array {
-    const end = this.at + count;
+    const end = this.#at + count;
     if (end > this.bytes.length) throw new Error("The compressed bytes end too early.");
-    const taken = this.bytes.subarray(this.at, end);
-    this.at = end;
+    const taken = this.bytes.subarray(this.#at, end);
+    this.#at = end;
     return taken;
   }
 }
